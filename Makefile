@@ -1,0 +1,62 @@
+# `make serve` is all that a newcomer needs; `make help` lists the rest.
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help install serve test test-unit lint format types bench docs lock clean
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(VENV)/.serve: requirements/serve.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Tramontane needs Python 3.11 or newer; this is $$($(PYTHON) --version). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+		{ echo "Python cannot make a virtual environment here. On Debian and Ubuntu: apt install python3-venv"; rm -rf $(VENV); exit 1; }
+	@echo "Installing Tramontane into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/serve.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.serve
+	@echo "Installing what tests and checks need …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+install: $(VENV)/.serve ## Virtual environment with everything for `make serve`
+
+serve: install ## Start the server (ARGS="--port 9000 …" for options)
+	@$(BIN)/tramontane serve $(ARGS)
+
+test: $(VENV)/.dev ## Every test: unit, API, engines, real processes with the real built-in models
+	$(BIN)/python -m pytest $(ARGS)
+
+test-unit: $(VENV)/.dev ## The tests that start neither a model nor a process, in under a minute
+	$(BIN)/python -m pytest -m "not (engine or e2e or process)" $(ARGS)
+
+lint: $(VENV)/.dev ## Style, types and the import contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Rewrite the code in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## Measure this machine; prints ratios and writes docs/performance.md
+	$(BIN)/python -m bench $(ARGS)
+
+docs: $(VENV)/.dev ## Write the generated pages of docs/ anew
+	$(BIN)/python -m scripts.generate_docs
+
+lock: ## Choose dependency versions anew and pin them by hash (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
+		--custom-compile-command "make lock" --output-file requirements/serve.txt pyproject.toml requirements/build.in
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
+		--custom-compile-command "make lock" --output-file requirements/dev.txt --extra dev pyproject.toml requirements/build.in
+
+clean: ## Remove the virtual environment and caches of this folder (not your data)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,3 @@
+"""Tramontane: the Mistral AI API on your own machines."""
+
+__version__ = "0.1.0"
