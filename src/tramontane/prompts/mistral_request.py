@@ -1,0 +1,127 @@
+"""A conversation of the wire → a request of `mistral-common`, which knows how Mistral's models read it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mistral_common.protocol.instruct import chunk as chunks
+from mistral_common.protocol.instruct import messages, tool_calls
+from mistral_common.protocol.instruct.request import ChatCompletionRequest, ReasoningEffort
+
+from tramontane.prompts.inputs import input_error
+from tramontane.prompts.renderer import ChatInput
+from tramontane.prompts.tool_ids import ToolIds
+from tramontane.schemas.content import ContentChunk, ReferenceChunk, TextChunk, ThinkChunk
+from tramontane.schemas.messages import AssistantMessage, Message, SystemMessage, ToolMessage, UserMessage
+from tramontane.schemas.tools import Tool, ToolCall
+
+Content = str | list[chunks.ContentChunk]
+
+MODEL = "served"
+"""Some name: the validator for serving wants one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestBuilder:
+    """Makes the requests for one model."""
+
+    thinks: bool
+    """The tokenizer can encode thoughts; without that, those of earlier answers are left out."""
+    strict: bool = False
+    """Ids of tool calls must have the hosted API's form."""
+
+    def build(self, chat: ChatInput) -> ChatCompletionRequest[messages.ChatMessage]:
+        """The request, not yet validated, without what is for sampling only.
+
+        Raises:
+            FeatureNotEnabledError: content that is not text.
+            FunctionCallError: an id of a call, in strict mode.
+        """
+        effort = chat.reasoning_effort
+        return ChatCompletionRequest(
+            model=MODEL,
+            messages=list(self._messages(chat.messages)),
+            tools=list(map(_tool, chat.tools)) or None,
+            reasoning_effort=ReasoningEffort(effort.value) if effort else None,
+        )
+
+    def _messages(self, wire: Sequence[Message]) -> Iterator[messages.ChatMessage]:
+        ids = ToolIds(strict=self.strict)
+        for message in wire:
+            match message:
+                case SystemMessage(content=content):
+                    yield messages.SystemMessage(content=self._content(content))
+                case UserMessage(content=content):
+                    yield messages.UserMessage(content=_text_content(content))
+                case ToolMessage(content=content, tool_call_id=call_id, name=name):
+                    yield messages.ToolMessage(
+                        content=_text_content(content), tool_call_id=ids.answered(call_id), name=name
+                    )
+                case AssistantMessage():
+                    yield from self._answer(message, ids)
+
+    def _answer(self, message: AssistantMessage, ids: ToolIds) -> Iterator[messages.AssistantMessage]:
+        """An earlier answer; nothing if it has nothing that the model would be shown."""
+        ids.start_turn()
+        content = self._content(self._shown(message.content))
+        calls = [_call(call, ids) for call in message.tool_calls or ()]
+        if content or calls:
+            yield messages.AssistantMessage(
+                content=content or None, tool_calls=calls or None, prefix=message.prefix
+            )
+
+    def _shown(self, content: str | Sequence[ContentChunk] | None) -> str | Sequence[ContentChunk]:
+        if content is None or isinstance(content, str):
+            return content or ""
+        hidden = ReferenceChunk if self.thinks else ReferenceChunk | ThinkChunk
+        return [chunk for chunk in content if not isinstance(chunk, hidden)]
+
+    def _content(self, content: str | Sequence[ContentChunk]) -> Content:
+        if isinstance(content, str):
+            return content
+        return list(self._chunks(content))
+
+    def _chunks(self, content: Sequence[ContentChunk]) -> Iterator[chunks.TextChunk | chunks.ThinkChunk]:
+        for chunk in content:
+            match chunk:
+                case TextChunk(text=""):
+                    continue
+                case TextChunk(text=text):
+                    yield chunks.TextChunk(text=text)
+                case ThinkChunk() if self.thinks:
+                    yield chunks.ThinkChunk(thinking=thought(chunk), closed=chunk.closed)
+                case _:
+                    raise input_error(chunk)
+
+
+def thought(chunk: ThinkChunk) -> str:
+    """What was thought, without its sources."""
+    return "".join(part.text for part in chunk.thinking if isinstance(part, TextChunk))
+
+
+def _text_content(content: str | Sequence[ContentChunk] | None) -> Content:
+    """What a user or a tool says: text, or an error."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    if refused := next((chunk for chunk in content if not isinstance(chunk, TextChunk)), None):
+        raise input_error(refused)
+    return [chunks.TextChunk(text=chunk.text) for chunk in content if isinstance(chunk, TextChunk)]
+
+
+def _tool(tool: Tool) -> tool_calls.Tool:
+    function = tool.function
+    return tool_calls.Tool(
+        function=tool_calls.Function(
+            name=function.name,
+            description=function.description,
+            parameters=function.parameters,
+            strict=function.strict,
+        )
+    )
+
+
+def _call(call: ToolCall, ids: ToolIds) -> tool_calls.ToolCall:
+    # An object becomes text by the library, in its own spacing.
+    function = tool_calls.FunctionCall.model_validate(
+        {"name": call.function.name, "arguments": call.function.arguments}
+    )
+    return tool_calls.ToolCall(id=ids.called(call.id), function=function)

@@ -1,0 +1,77 @@
+"""What all ways of making a prompt of a conversation have in common."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tramontane.core.output_format import OutputFormat, Section
+from tramontane.core.prompt import TokensPrompt
+from tramontane.schemas.chat import MistralPromptMode, ReasoningEffort
+from tramontane.schemas.content import TextChunk
+from tramontane.schemas.messages import Message
+from tramontane.schemas.tools import Tool
+
+
+@dataclass(frozen=True, slots=True)
+class ChatInput:
+    """What a prompt is made of, in the words of the wire. Nothing in it is checked but its shape."""
+
+    messages: Sequence[Message]
+    tools: Sequence[Tool] = ()
+    """Functions that the model is shown; none with `tool_choice` "none"."""
+    constrained_to: Section | None = None
+    """What a grammar holds the answer to, so that no thought comes first: TEXT, or CALLS of `tools`.
+
+    With CALLS the prompt may end behind the mark of a call, which the grammar then begins after.
+    """
+    reasoning_effort: ReasoningEffort | None = None
+    prompt_mode: MistralPromptMode | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedChat:
+    """A prompt, and how the answer to it begins."""
+
+    prompt: TokensPrompt
+    prefix: str = ""
+    """Text that the answer begins with; the model has it in its prompt."""
+    thought: str = ""
+    """A thought that comes before the prefix, likewise."""
+    begins_in: Section = Section.TEXT
+    """What the model goes on with: a thought or a call if the prompt ends inside of one, behind its mark."""
+
+
+class Renderer(Protocol):
+    """Makes prompts for one model. Pure: it may be called in a thread."""
+
+    @property
+    def output_format(self) -> OutputFormat:
+        """How the model marks calls and thoughts."""
+        ...
+
+    @property
+    def reasoning_efforts(self) -> Sequence[ReasoningEffort]:
+        """The values of `reasoning_effort` that the model knows; empty if it does not think."""
+        ...
+
+    def render(self, chat: ChatInput, max_context_length: int) -> RenderedChat:
+        """The prompt up to where the model goes on.
+
+        Raises:
+            ContextLengthError: it cannot fit; the count is the least possible.
+            InvalidRequestError: its subclasses say what in the conversation cannot be.
+        """
+        ...
+
+
+def text_length(messages: Sequence[Message]) -> int:
+    """Characters of all texts. Thoughts are left out, as they are from the prompts of many models."""
+    return sum(len(text) for message in messages for text in _texts(message))
+
+
+def _texts(message: Message) -> Iterator[str]:
+    match message.content:
+        case str(text):
+            yield text
+        case [*chunks]:
+            yield from (chunk.text for chunk in chunks if isinstance(chunk, TextChunk))
