@@ -1,0 +1,63 @@
+"""Weights in, artifact out, from the side of a server: quick if it is there, else made by a child process.
+
+The child gives its memory back when it ends, and a hostile file can take down nothing else.
+"""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tramontane.engines.openvino.artifacts import artifact_path, find_artifact
+from tramontane.errors import ModelStoreError
+from tramontane.weights.artifact import Artifact
+
+CONVERSION = "tramontane.engines.openvino.conversion"
+REFUSED = 3
+"""Exit status of a conversion whose standard output is the reason for the user."""
+
+
+def convert_in_subprocess(
+    source: Path,
+    cache_dir: Path,
+    *,
+    source_sha256: str | None = None,
+    on_start: Callable[[], None] | None = None,
+) -> Artifact:
+    """The artifact of the weights `source`, a GGUF file or a Hugging Face folder. Blocks while it is made.
+
+    Args:
+        source: never changed.
+        cache_dir: may be read-only if the artifact is in it.
+        source_sha256: of the weights or what they came in, if known; else path, size and time stand for them.
+        on_start: called if the artifact is not there and has to be made.
+        on_start: called if there is something to convert, before that begins.
+
+    Raises:
+        ModelStoreError: the weights are missing, damaged or not supported, or the artifact cannot be written.
+    """
+    path = artifact_path(source, cache_dir, source_sha256)
+    if artifact := find_artifact(path):
+        return artifact
+    if on_start is not None:
+        on_start()
+    command = [sys.executable, "-P", "-m", CONVERSION, str(source), str(cache_dir), source_sha256 or ""]
+    child = subprocess.run(  # noqa: S603 - our own module, and no shell
+        command, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    # A process that fails after its work is done, as native libraries do at times, has done it.
+    if artifact := find_artifact(path):
+        return artifact
+    raise ModelStoreError(_reason(source, child))
+
+
+def _reason(source: Path, child: "subprocess.CompletedProcess[bytes]") -> str:
+    if child.returncode == REFUSED:
+        return child.stdout.decode(errors="replace").strip()
+    if child.returncode < 0:
+        name = signal.Signals(-child.returncode).name
+        hint = "; perhaps memory ran out" if name == "SIGKILL" else ""
+        return f"{source} cannot be converted: the conversion was ended by {name}{hint}"
+    last_line = child.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    return f"{source} cannot be converted: {last_line or f'exit status {child.returncode}'}"
