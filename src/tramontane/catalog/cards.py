@@ -1,0 +1,72 @@
+"""The entries of `/v1/models`: a card for every id, aliases too."""
+
+from dataclasses import asdict
+
+from tramontane.catalog.catalog import Catalog, GenerationModel, LoadedModel
+from tramontane.errors import ModelNotFoundError
+from tramontane.schemas.models import BaseModelCard, ModelCapabilities, ModelList
+
+
+def model_list(
+    catalog: Catalog, created: int, provider: str | None = None, model: str | None = None
+) -> ModelList:
+    """A card for every id, models in order, each model's own id before its aliases.
+
+    Args:
+        catalog: what is served.
+        created: Unix seconds; the hosted API gives the time of the request.
+        provider: only cards that are `owned_by` this.
+        model: only the ids of the model that answers to this one.
+    """
+    cards: list[BaseModelCard] = []
+    for loaded in catalog:
+        if provider not in {None, loaded.profile.owned_by}:
+            continue
+        if model is not None and catalog.find(model) is not loaded:
+            continue
+        ids = _ids(catalog, loaded)
+        cards.extend(_card(loaded, model_id, ids, created) for model_id in ids)
+    return ModelList(data=cards)
+
+
+def model_card(catalog: Catalog, created: int, model_id: str) -> BaseModelCard:
+    """The card of one id.
+
+    Raises:
+        ModelNotFoundError: nothing answers to it.
+    """
+    loaded = catalog.find(model_id)
+    if loaded is None:
+        raise ModelNotFoundError(model_id)
+    return _card(loaded, model_id, _ids(catalog, loaded), created)
+
+
+def _ids(catalog: Catalog, loaded: LoadedModel) -> list[str]:
+    """What really reaches this model: an id that an earlier model claims is not among them."""
+    ids = (loaded.profile.id, *loaded.profile.aliases)
+    return [model_id for model_id in ids if catalog.find(model_id) is loaded]
+
+
+def _card(loaded: LoadedModel, model_id: str, ids: list[str], created: int) -> BaseModelCard:
+    profile = loaded.profile
+    stands_in = model_id != profile.id
+    return BaseModelCard(
+        id=model_id,
+        created=created,
+        owned_by=profile.owned_by,
+        capabilities=_capabilities(loaded),
+        name=profile.id,
+        description=f"Stand-in for {model_id}: {profile.description}" if stands_in else profile.description,
+        max_context_length=profile.max_context_length,
+        aliases=[other for other in ids if other != model_id],
+        default_model_temperature=profile.default_temperature,
+    )
+
+
+def _capabilities(loaded: LoadedModel) -> ModelCapabilities:
+    """What the model's maker says, and what its prompts can say."""
+    capabilities = asdict(loaded.profile.capabilities)
+    if isinstance(loaded, GenerationModel):
+        capabilities["function_calling"] = loaded.chat.output_format.calls is not None
+        capabilities["reasoning"] = bool(loaded.chat.reasoning_efforts)
+    return ModelCapabilities(**capabilities)

@@ -1,0 +1,97 @@
+"""Which loaded model answers to which id."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tramontane.catalog.profile import ModelProfile
+from tramontane.core.vocabulary import Vocabulary
+from tramontane.engines.protocol import EmbeddingEngine, GenerationEngine
+from tramontane.errors import ConfigurationError, FeatureNotEnabledError, InvalidModelError
+from tramontane.prompts.fim import GapRenderer
+from tramontane.prompts.renderer import Renderer
+from tramontane.prompts.tokenizer import Tokenizer
+from tramontane.scheduling.admission import Admission
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationModel:
+    """A model that continues text, with everything around its engine."""
+
+    profile: ModelProfile
+    engine: GenerationEngine
+    admission: Admission
+    vocabulary: Vocabulary
+    chat: Renderer
+    fim: GapRenderer
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingModel:
+    """A model that turns texts into vectors."""
+
+    profile: ModelProfile
+    engine: EmbeddingEngine
+    admission: Admission
+    tokenizer: Tokenizer
+
+
+LoadedModel = GenerationModel | EmbeddingModel
+
+
+class Catalog:
+    """All loaded models by id and alias. An alias that two models claim belongs to the first.
+
+    Raises:
+        ConfigurationError: two models have the same id of their own.
+    """
+
+    def __init__(self, models: Sequence[LoadedModel]) -> None:
+        self._models = tuple(models)
+        self._by_id: dict[str, LoadedModel] = {}
+        own_ids = {model.profile.id for model in models}
+        if len(own_ids) < len(models):
+            raise ConfigurationError(
+                f"Two models are called the same: {', '.join(model.profile.id for model in models)}. "
+                f"Rename the file or folder of one of them."
+            )
+        for model in models:
+            for model_id in (model.profile.id, *model.profile.aliases):
+                self._by_id.setdefault(model_id, model)
+
+    def __iter__(self) -> Iterator[LoadedModel]:
+        return iter(self._models)
+
+    def find(self, model_id: str) -> LoadedModel | None:
+        """The model that answers to `model_id`, if there is one."""
+        return self._by_id.get(model_id)
+
+    def ids(self) -> Sequence[str]:
+        """Every id and alias, models in order, each model's own id first."""
+        return tuple(self._by_id)
+
+    def generation(self, model_id: str, feature: str) -> GenerationModel:
+        """The model for a completion; `feature` is what to call it in the refusal.
+
+        Raises:
+            InvalidModelError: nothing answers to the id.
+            FeatureNotEnabledError: an embedding model does.
+        """
+        match self._by_id.get(model_id):
+            case GenerationModel() as model:
+                return model
+            case EmbeddingModel():
+                raise FeatureNotEnabledError(feature)
+            case _:
+                raise InvalidModelError(model_id)
+
+    def embedding(self, model_id: str) -> EmbeddingModel:
+        """The model for embeddings.
+
+        Raises:
+            InvalidModelError: nothing answers to the id, or a model that has no embeddings.
+        """
+        match self._by_id.get(model_id):
+            case EmbeddingModel() as model:
+                return model
+            case _:
+                raise InvalidModelError(model_id)

@@ -1,0 +1,45 @@
+"""A model that could be served: what is known before its files are here."""
+
+from typing import Literal
+
+import msgspec
+
+from tramontane.catalog.hosted import hosted_ids
+from tramontane.catalog.profile import Capabilities, ModelProfile
+from tramontane.weights.source import ModelSource
+
+Task = Literal["generate", "embed"]
+
+
+class ModelDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A built-in model, or one that the operator named."""
+
+    id: str
+    task: Task
+    name: str
+    """As its makers write it."""
+    description: str
+    """Says plainly what the model is and is not."""
+    license: str | None
+    """SPDX identifier of the weights' licence; None if it is not ours to know."""
+    source: ModelSource
+    max_context_length: int | None
+    """Tokens; None if only the files say."""
+    default_temperature: float | None = None
+    default_repetition_penalty: float = 1.0
+    capabilities: Capabilities = Capabilities()
+
+    def profile(self, max_context_length: int) -> ModelProfile:
+        """The model as it is served by an engine that takes `max_context_length` tokens.
+
+        It answers to the hosted ids of its task as their stand-in.
+        """
+        return ModelProfile(
+            id=self.id,
+            description=self.description,
+            capabilities=self.capabilities,
+            max_context_length=min(max_context_length, self.max_context_length or max_context_length),
+            default_temperature=self.default_temperature,
+            default_repetition_penalty=self.default_repetition_penalty,
+            aliases=tuple(alias for alias in hosted_ids(self.task) if alias != self.id),
+        )

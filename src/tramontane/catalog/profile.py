@@ -1,0 +1,28 @@
+"""What is known of a model as a product: pure data, no weights, no engine."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """The capabilities of `/v1/models` that a served model can have in this release."""
+
+    completion_chat: bool = False
+    completion_fim: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelProfile:
+    """A model that is served, under its own id and its aliases."""
+
+    id: str
+    description: str
+    """Says plainly what the model is, and what it stands in for."""
+    capabilities: Capabilities
+    max_context_length: int
+    default_temperature: float | None = None
+    aliases: tuple[str, ...] = ()
+    """Hosted ids that it answers to as a stand-in, in the order in which they are listed."""
+    owned_by: str = "tramontane"
+    default_repetition_penalty: float = 1.0
+    """Of chat answers in prose, if the request says nothing; 1 is none."""
