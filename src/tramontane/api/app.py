@@ -1,0 +1,43 @@
+"""The HTTP application."""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+import tramontane
+from tramontane.api.deps import Services
+from tramontane.api.errors import add_error_handlers
+from tramontane.api.middleware import BodyLimit, Preflight, RequestScope
+from tramontane.api.openapi import describe
+from tramontane.api.routes import chat, embeddings, fim, health, models
+from tramontane.settings import Settings
+
+
+class Application(FastAPI):
+    """FastAPI with our own OpenAPI document."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, made once."""
+        self.openapi_schema = self.openapi_schema or describe(self)
+        return self.openapi_schema
+
+
+def create_app(services: Services, settings: Settings) -> FastAPI:
+    """The Mistral AI API, served with `services`."""
+    app = Application(
+        title="Tramontane",
+        version=tramontane.__version__,
+        description="The Mistral AI API on your own machines.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    app.state.settings = settings
+    for resource in (chat, fim, embeddings, models, health):
+        app.include_router(resource.router)
+    add_error_handlers(app)
+    app.add_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(Preflight)
+    app.add_middleware(RequestScope)  # the last one added is the outermost
+    return app

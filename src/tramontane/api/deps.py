@@ -1,0 +1,62 @@
+"""What the routes need of the rest of the server, and how a route gets at it."""
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from tramontane.accounts.service import AccountsService
+from tramontane.catalog.catalog import Catalog
+from tramontane.core.clock import Clock, SystemClock
+from tramontane.core.context import RequestContext
+from tramontane.core.ids import new_request_id
+from tramontane.errors import AuthenticationError
+from tramontane.serving.chat import ChatService
+from tramontane.serving.embeddings import EmbeddingService
+from tramontane.serving.fim import FimService
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that the API serves with; made by `bootstrap`."""
+
+    accounts: AccountsService
+    catalog: Catalog
+    chat: ChatService
+    fim: FimService
+    embeddings: EmbeddingService
+    clock: Clock = field(default_factory=SystemClock)
+
+    def served_model_id(self, model_id: str) -> str | None:
+        """The id of the model that answers to `model_id`: never the name of what it stands in for."""
+        model = self.catalog.find(model_id)
+        return model.profile.id if model else None
+
+
+async def services_of(request: Request) -> Services:
+    """The services of the application that got the request; async only to stay off FastAPI's thread pool."""
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(services_of)]
+
+_bearer = HTTPBearer(auto_error=False, description="An API key of a workspace.")
+
+
+async def request_context(
+    services: ServicesDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> RequestContext:
+    """Who asks. Everything that reads the body of a request depends on this.
+
+    Raises:
+        AuthenticationError: no key, or one that opens nothing.
+    """
+    if credentials is None:
+        raise AuthenticationError
+    principal = await services.accounts.authenticate(credentials.credentials)
+    return RequestContext(new_request_id(), principal, int(services.clock.now()))
+
+
+ContextDep = Annotated[RequestContext, Depends(request_context)]

@@ -1,0 +1,142 @@
+"""What every answer has in common, as plain ASGI: nothing here stands between a token and its client."""
+
+import logging
+import time
+from typing import Final
+from urllib.parse import quote
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tramontane.api.errors import CLIENT_CLOSED_REQUEST, error_response, unforeseen
+from tramontane.core.ids import uuid7
+from tramontane.errors import RequestTooLargeError
+from tramontane.observability.logging import correlation_id
+
+logger = logging.getLogger(__name__)
+
+COMMON_HEADERS: Final = {
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "*",
+    "x-content-type-options": "nosniff",
+}
+
+
+class RequestScope:
+    """Around everything else: an id for the request, the common headers, the log line, and the hosted 500."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, whatever happens."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(send)
+        token = correlation_id.set(answer.correlation_id)
+        try:
+            await self._app(scope, receive, answer.send)
+        except Exception:
+            logger.exception("A request failed")
+            if answer.status is not None:
+                raise  # a part of it is sent: the server must cut the connection
+            await error_response(unforeseen())(scope, receive, answer.send)
+        finally:
+            answer.log(scope)
+            correlation_id.reset(token)
+
+
+class _Answer:
+    """One answer on its way out."""
+
+    def __init__(self, send: Send) -> None:
+        self.correlation_id = str(uuid7())
+        self.status: int | None = None
+        self._complete = False
+        self._send = send
+        self._start = time.perf_counter()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers.update(COMMON_HEADERS)
+            headers["mistral-correlation-id"] = self.correlation_id
+        elif not message.get("more_body", False):
+            self._complete = True
+        await self._send(message)
+
+    def log(self, scope: Scope) -> None:
+        status = self.status if self._complete else CLIENT_CLOSED_REQUEST
+        milliseconds = round((time.perf_counter() - self._start) * 1000)
+        path = quote(scope["path"])
+        logger.log(
+            logging.DEBUG if path.startswith("/health/") else logging.INFO,
+            "%s %s %s in %d ms",
+            scope["method"],
+            path,
+            status,
+            milliseconds,
+            extra={
+                "method": scope["method"],
+                "path": path,
+                "status": status,
+                "milliseconds": milliseconds,
+            },
+        )
+
+
+class Preflight:
+    """Answers a browser that asks whether a page may call the API. It may: there are no cookies to abuse."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a preflight; let everything else pass."""
+        if scope["type"] != "http" or scope["method"] != "OPTIONS":
+            await self._app(scope, receive, send)
+            return
+        asked = Headers(scope=scope)
+        if "access-control-request-method" not in asked:
+            await self._app(scope, receive, send)
+            return
+        allowed = {
+            "access-control-allow-methods": "GET, POST, OPTIONS",
+            "access-control-allow-headers": asked.get("access-control-request-headers", "*"),
+            "access-control-max-age": "86400",
+        }
+        await Response(status_code=204, headers=allowed)(scope, receive, send)
+
+
+class BodyLimit:
+    """Stops reading a body that is too large, declared or not.
+
+    The server still takes the rest of it from the network, and forgets it, so that the client reads the 413.
+    """
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with a `receive` that raises RequestTooLargeError."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "0")
+        received = 0
+
+        async def limited_receive() -> Message:
+            nonlocal received
+            if int(declared) > self._max_body_bytes:
+                raise RequestTooLargeError(self._max_body_bytes)
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._max_body_bytes:
+                raise RequestTooLargeError(self._max_body_bytes)
+            return message
+
+        await self._app(scope, limited_receive, send)

@@ -1,0 +1,31 @@
+"""Embeddings."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from tramontane.api.body import body_of
+from tramontane.api.deps import ContextDep, ServicesDep
+from tramontane.api.disconnect import unless_disconnected
+from tramontane.api.openapi import operation
+from tramontane.api.render import embedding_response, model_headers
+from tramontane.schemas.embeddings import EmbeddingRequest, EmbeddingResponse
+from tramontane.schemas.superset import translate_embedding
+
+router = APIRouter(tags=["embeddings"])
+
+Body = Annotated[EmbeddingRequest, Depends(body_of(EmbeddingRequest, translate_embedding))]
+
+
+@router.post(
+    "/v1/embeddings",
+    summary="Embeddings",
+    openapi_extra=operation(EmbeddingRequest, EmbeddingResponse),
+)
+async def create_embeddings(
+    request: Request, body: Body, context: ContextDep, services: ServicesDep
+) -> Response:
+    """Turn texts into vectors."""
+    result = await unless_disconnected(request.receive, services.embeddings.embed(context, body))
+    headers = model_headers(services.served_model_id(body.model))
+    return embedding_response(context, body.model, result, headers)

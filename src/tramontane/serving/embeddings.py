@@ -1,0 +1,91 @@
+"""Embeddings: texts in, vectors out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tramontane.catalog.catalog import Catalog, EmbeddingModel
+from tramontane.core.context import RequestContext
+from tramontane.core.usage import Usage
+from tramontane.errors import ContextLengthError, EmbeddingBatchError, InvalidRequestError
+from tramontane.prompts.tokenizer import EncodedBatch
+from tramontane.schemas.embeddings import EmbeddingRequest
+from tramontane.serving.embedding_formats import Numbers, encode, quantize
+from tramontane.serving.features import EMBEDDING_FIELDS, check_features
+from tramontane.serving.offload import off_loop
+
+MAX_INPUTS: Final = 512
+MAX_INPUT_TOKENS: Final = 8192
+MAX_TOKENS: Final = 16_384
+MAX_CHARACTERS: Final = 64 * MAX_TOKENS
+"""No text that anybody writes has so many characters a token: more need not be counted to be too many."""
+
+TOO_MANY_INPUTS: Final = "Too many inputs in request, split into more batches."
+TOO_MANY_TOKENS: Final = "Too many tokens overall, split into more batches."
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingResult:
+    """The vectors of one request."""
+
+    vectors: Sequence[Numbers | str]
+    """One an input, in order: a contiguous array, or base64."""
+    usage: Usage
+    """The tokens that the model read, special ones included."""
+    truncated_inputs: int
+    """Inputs within the hosted limits of which a smaller stand-in model read the beginning only."""
+
+
+class EmbeddingService:
+    """Turns texts into vectors with the models of the catalog."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    async def embed(self, context: RequestContext, request: EmbeddingRequest) -> EmbeddingResult:
+        """One vector an input, in the type and encoding that were asked for.
+
+        Raises:
+            InvalidModelError: nothing answers to the id, or a model without embeddings.
+            EmbeddingBatchError, ContextLengthError: too many inputs or tokens, as the hosted API counts.
+            InvalidRequestError: more dimensions than the model has.
+            CapacityError, EngineError: as for completions.
+        """
+        model = self._catalog.embedding(request.model)
+        check_features(request, EMBEDDING_FIELDS)
+        dimension = _dimension(model, request.output_dimension)
+        texts = [request.input] if isinstance(request.input, str) else request.input
+        batch = await _encode(model, texts)
+        async with model.admission.slot(context.principal.workspace_id):
+            vectors = await model.engine.embed(batch.token_ids)
+        numbers = quantize(vectors[:, :dimension], request.output_dtype)
+        return EmbeddingResult(
+            vectors=[encode(vector, request.encoding_format) for vector in numbers],
+            usage=Usage(prompt_tokens=sum(map(len, batch.token_ids))),
+            truncated_inputs=batch.truncated,
+        )
+
+
+async def _encode(model: EmbeddingModel, texts: Sequence[str]) -> EncodedBatch:
+    if not texts:
+        raise EmbeddingBatchError("No inputs in request.")
+    if len(texts) > MAX_INPUTS:
+        raise EmbeddingBatchError(TOO_MANY_INPUTS)
+    characters = sum(map(len, texts))
+    if characters > MAX_CHARACTERS:
+        raise EmbeddingBatchError(TOO_MANY_TOKENS)
+    max_length = model.engine.info.max_context_length
+    batch = await off_loop(characters, model.tokenizer.encode_batch, texts, max_length)
+    longest = max(batch.lengths)
+    if longest > MAX_INPUT_TOKENS:
+        raise ContextLengthError(longest, MAX_INPUT_TOKENS)
+    if sum(batch.lengths) > MAX_TOKENS:
+        raise EmbeddingBatchError(TOO_MANY_TOKENS)
+    return batch
+
+
+def _dimension(model: EmbeddingModel, wanted: int | None) -> int | None:
+    native = model.engine.info.embedding_dimension
+    if wanted is not None and native is not None and wanted > native:
+        raise InvalidRequestError(f"output_dimension must be at most {native} for this model, got {wanted}")
+    return wanted

@@ -1,0 +1,79 @@
+"""Fill-in-the-middle: code around a gap in, the stages in order, events out."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Final
+
+from tramontane.catalog.catalog import Catalog, GenerationModel
+from tramontane.core.context import RequestContext
+from tramontane.core.events import Event
+from tramontane.errors import FeatureNotEnabledError
+from tramontane.parsing.suffix import suffix_anchor
+from tramontane.scheduling.admission import Lane
+from tramontane.schemas.fim import FIMCompletionRequest
+from tramontane.serving.assemble import Completion, assemble
+from tramontane.serving.features import FIM_FIELDS, check_features
+from tramontane.serving.generation import Generation, generate
+from tramontane.serving.offload import off_loop
+from tramontane.serving.sampling import context_length, room_for_answer, sampling_params, stop_strings
+from tramontane.serving.superseding import Superseding
+
+FEATURE: Final = "FIM completion"
+
+
+class FimService:
+    """Fills gaps with the models of the catalog."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._superseding = Superseding[Event]()
+
+    async def stream(self, context: RequestContext, request: FIMCompletionRequest) -> AsyncGenerator[Event]:
+        """The answer as it comes. Errors of the request are raised before the first event.
+
+        Of a workspace's requests with one `prompt_cache_key` the newest ends those before it.
+
+        Raises:
+            InvalidModelError: nothing answers to the id.
+            InvalidRequestError: something in it cannot be; its subclasses say what.
+            CapacityError: too many requests wait already.
+            EngineError: the engine failed or is not there.
+            SupersededError: a newer request took its place.
+        """
+        model = self._model(request)
+        generation = await _generation(model, request)
+        answer = generate(context, model, generation)
+        if request.prompt_cache_key:
+            key = (context.principal.workspace_id, request.prompt_cache_key)
+            answer = self._superseding.run(key, answer)
+        async with aclosing(answer) as events:
+            async for event in events:
+                yield event
+
+    async def complete(self, context: RequestContext, request: FIMCompletionRequest) -> Completion:
+        """The answer as a whole. Raises as `stream` does."""
+        return await assemble(self.stream(context, request))
+
+    def _model(self, request: FIMCompletionRequest) -> GenerationModel:
+        model = self._catalog.generation(request.model, FEATURE)
+        if not model.profile.capabilities.completion_fim:
+            raise FeatureNotEnabledError(FEATURE)
+        check_features(request, FIM_FIELDS)
+        return model
+
+
+async def _generation(model: GenerationModel, request: FIMCompletionRequest) -> Generation:
+    suffix = request.suffix or ""
+    max_context_length = context_length(model)
+    characters = len(request.prompt) + len(suffix)
+    rendered = await off_loop(characters, model.fim.render, request.prompt, suffix, max_context_length)
+    room = room_for_answer(request.max_tokens, len(rendered.tokens), max_context_length)
+    return Generation(
+        prompt=rendered.tokens,
+        params=sampling_params(request, model, room),
+        room=room,
+        stop=stop_strings(request.stop),
+        drops_blank=rendered.leaves_blank,
+        suffix=None if rendered.knows_suffix else suffix_anchor(request.prompt, suffix),
+        lane=Lane.FIM,
+    )
