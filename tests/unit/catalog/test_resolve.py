@@ -1,0 +1,107 @@
+import pytest
+
+from tramontane.catalog.builtin import default_model
+from tramontane.catalog.resolve import resolve_model
+from tramontane.errors import ConfigurationError
+from tramontane.weights.source import LocalSource
+
+
+@pytest.fixture
+def gguf(tmp_path):
+    path = tmp_path / "My Model_v2 (Q4).GGUF"
+    path.write_bytes(b"GGUF")
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "MiniLM"
+    path.mkdir()
+    (path / "config.json").write_text("{}")
+    (path / "model.safetensors").write_bytes(b"")
+    return path
+
+
+def test_none_means_the_builtin_model():
+    assert resolve_model(None, "generate") is default_model("generate")
+    assert resolve_model(None, "embed") is default_model("embed")
+
+
+def test_a_builtin_model_is_named_by_its_id():
+    assert resolve_model("smollm2-135m-instruct", "generate") is default_model("generate")
+
+
+def test_a_builtin_model_of_another_task_is_refused():
+    with pytest.raises(ConfigurationError, match=r"--model 'all-minilm-l6-v2' is an embedding model"):
+        resolve_model("all-minilm-l6-v2", "generate")
+    with pytest.raises(
+        ConfigurationError, match=r"--embedding-model 'smollm2-135m-instruct' is a chat model"
+    ):
+        resolve_model("smollm2-135m-instruct", "embed")
+
+
+def test_a_gguf_file_is_a_chat_model_named_after_it(gguf):
+    model = resolve_model(str(gguf), "generate")
+    assert model.id == "my-model_v2-q4"
+    assert model.source == LocalSource(gguf)
+    assert "My Model_v2 (Q4).GGUF" in model.description
+    profile = model.profile(4096)
+    assert profile.max_context_length == 4096
+    assert profile.capabilities.completion_chat
+    assert profile.capabilities.completion_fim
+    assert "mistral-large-latest" in profile.aliases
+
+
+def test_a_folder_is_a_model_of_the_task_that_it_was_named_for(folder):
+    chat = resolve_model(str(folder), "generate")
+    embedding = resolve_model(str(folder), "embed")
+    assert (chat.id, embedding.id) == ("minilm", "minilm")
+    assert not embedding.capabilities.completion_chat
+    assert embedding.profile(512).aliases[0] == "mistral-embed"
+
+
+def test_paths_are_taken_from_here_and_from_home(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert resolve_model(".", "generate").id == "minilm"
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert resolve_model("~/MiniLM", "generate").source == LocalSource(folder)
+
+
+def test_a_local_model_with_a_hosted_name_is_not_its_own_alias(tmp_path):
+    path = tmp_path / "open-mistral-7b.gguf"
+    path.touch()
+    profile = resolve_model(str(path), "generate").profile(1024)
+    assert profile.id == "open-mistral-7b"
+    assert "open-mistral-7b" not in profile.aliases
+
+
+def test_a_name_without_a_usable_letter_gets_one(tmp_path):
+    path = tmp_path / "模型.gguf"
+    path.touch()
+    assert resolve_model(str(path), "generate").id == "local-model"
+
+
+@pytest.mark.parametrize("value", ["mistral-large-latest", "./absent.gguf", ""])
+def test_what_does_not_exist_is_refused_with_what_is_possible(value, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        ConfigurationError, match=r"smollm2-135m-instruct \(built in\), a \.gguf file, or a folder"
+    ):
+        resolve_model(value, "generate")
+
+
+def test_a_folder_without_weights_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"is a folder without config\.json and \*\.safetensors"):
+        resolve_model(str(tmp_path), "generate")
+
+
+def test_a_file_of_another_kind_is_refused(folder):
+    with pytest.raises(ConfigurationError, match=r"another kind than \.gguf"):
+        resolve_model(str(folder / "model.safetensors"), "generate")
+
+
+def test_a_gguf_file_is_no_embedding_model(gguf):
+    with pytest.raises(
+        ConfigurationError, match=r"--embedding-model .* is a \.gguf file\. Possible are: all-mini"
+    ):
+        resolve_model(str(gguf), "embed")
