@@ -75,13 +75,13 @@ class LiveServer:
 
     def __exit__(self, *_):
         self._server.should_exit = True
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=60)
         self._socket.close()
 
     @contextlib.contextmanager
     def sent(self, head, body=b""):
         """A raw connection on which a request was sent."""
-        with socket.create_connection(self.address, timeout=10) as connection:
+        with socket.create_connection(self.address, timeout=60) as connection:
             connection.sendall(head.replace("\n", "\r\n").encode() + body)
             yield connection
 

@@ -74,7 +74,7 @@ def test_sigterm_ends_the_server_cleanly_and_leaves_no_worker(tmp_path, builtin_
         workers = server.children()
         assert workers
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(timeout=20) == 0
+        assert server.process.wait(timeout=60) == 0
     for pid, _ in workers:
         with pytest.raises(ProcessLookupError):
             signal_probe(pid)

@@ -281,7 +281,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             case Stall(after):
                 self.head(status, {**headers, "content-length": str(len(content))})
                 self.write(content[:after])
-                self.files.released.wait(30)
+                self.files.released.wait(60)
                 self.write(content[after:])
             case _:
                 self.answer(status, content, headers)

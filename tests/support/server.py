@@ -71,7 +71,7 @@ class RunningServer:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(timeout=20)
+                self.process.wait(timeout=60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
         return self.process.wait()
@@ -114,7 +114,7 @@ def running_server(
     finally:
         server.stop()
         for reader in readers:
-            reader.join(timeout=5)
+            reader.join(timeout=60)
         process.stdout.close()
         process.stderr.close()
 

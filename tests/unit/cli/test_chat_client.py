@@ -102,7 +102,7 @@ def test_closing_the_answer_closes_the_connection(client, stand_in):
     next(texts)
     texts.close()
 
-    assert stand_in.client_left.wait(5)
+    assert stand_in.client_left.wait(60)
 
 
 def test_nobody_there_is_told():

@@ -40,7 +40,7 @@ class Terminal:
     def type(self, keys):
         os.write(self._master, keys)
 
-    def expect(self, text, timeout=20):
+    def expect(self, text, timeout=60):
         """Wait until `text` is shown, after what was expected before."""
         deadline = time.monotonic() + timeout
         while text not in self.seen[self._expected :]:
@@ -51,7 +51,7 @@ class Terminal:
 
     def leave(self, keys):
         """Type `keys` until the process ends, as people do: a signal just before `input` waits is lost."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             self.type(keys)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -93,7 +93,7 @@ def test_ctrl_c_stops_an_answer_and_the_conversation_goes_on(terminal, stand_in)
     terminal.expect("word3 ")
     terminal.type(CTRL_C)
     terminal.expect("> ")
-    assert stand_in.client_left.wait(5)
+    assert stand_in.client_left.wait(60)
 
     stand_in.answer = ["Goodbye", DONE]
     terminal.type(b"Stop\r")
@@ -138,7 +138,7 @@ def chat(*arguments, lines="Hi\n", **env):
         env=os.environ | env,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
 

@@ -29,10 +29,10 @@ def server(tmp_path):
         run = ServerRun(settings, [], sockets, lambda _: ready.set())
         thread = threading.Thread(target=run.run)
         thread.start()
-        assert ready.wait(20)
+        assert ready.wait(60)
         url = reachable_url("127.0.0.1", port_of(sockets))
         with httpx.Client(
-            base_url=url, headers={"authorization": f"Bearer {KEY}"}, timeout=20, trust_env=False
+            base_url=url, headers={"authorization": f"Bearer {KEY}"}, timeout=60, trust_env=False
         ) as client:
             yield run, client
         thread.join(20)

@@ -41,7 +41,7 @@ class Process:
         self._process.send_signal(number)
 
     def end(self):
-        out, err = self._process.communicate(timeout=20)
+        out, err = self._process.communicate(timeout=60)
         self.out += out
         return self._process.returncode, err
 
@@ -113,11 +113,11 @@ def test_a_stop_ends_streams_after_a_while_and_a_second_one_at_once(start):
 
     reader = threading.Thread(target=read)
     reader.start()
-    assert streaming.wait(10)
+    assert streaming.wait(60)
     process.signal(signal.SIGINT)
     assert not left.wait(0.5)
     process.signal(signal.SIGINT)
-    reader.join(timeout=5)
+    reader.join(timeout=60)
 
     assert left.is_set()
     assert process.end()[0] == 0

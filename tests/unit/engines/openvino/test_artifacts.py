@@ -171,7 +171,7 @@ def test_a_read_only_cache_is_said(path):
 @pytest.mark.parametrize("die_after", FILES)
 def test_of_a_killed_conversion_nothing_is_believed_and_the_next_one_cleans_up(path, tmp_path, die_after):
     killed = start_writer(path, tmp_path / "log", die_after)
-    assert killed.wait(30) == -signal.SIGKILL
+    assert killed.wait(60) == -signal.SIGKILL
     leftover = path.parent / ".converting" / path.name
     assert (leftover / die_after).exists()
     assert find_artifact(path) is None
@@ -190,13 +190,13 @@ def test_what_is_being_written_by_a_living_process_is_left_alone(path, tmp_path)
 
     make_artifact(path.with_name("another"), write_all)
 
-    assert at_work.wait(30) == 0
+    assert at_work.wait(60) == 0
     assert find_artifact(path) is not None
 
 
 def test_processes_that_want_the_same_artifact_write_it_once(path, tmp_path):
     writers = [start_writer(path, tmp_path / "log") for _ in range(3)]
 
-    assert [writer.wait(30) for writer in writers] == [0, 0, 0]
+    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
     assert (tmp_path / "log").read_text() == "started\n"
     assert find_artifact(path) is not None

@@ -46,7 +46,7 @@ def queue(reader, clock):
 def collect(queue, reader):
     """Let one grammar be read."""
     reader.permits.release()
-    return queue.collect(timeout=5)
+    return queue.collect(timeout=60)
 
 
 def test_a_request_waits_until_its_grammar_is_read_and_it_is_known_then(queue, reader):
