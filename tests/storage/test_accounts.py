@@ -56,7 +56,7 @@ async def test_a_later_start_makes_no_key_and_keeps_the_first(accounts, database
 
 
 async def test_two_first_starts_at_once_make_one_key(tmp_path, clock):
-    databases = await asyncio.gather(*(Database.open(tmp_path) for _ in range(4)))
+    databases = await asyncio.gather(*(Database.open(tmp_path) for _ in range(8)))
     made = await asyncio.gather(
         *(AccountsService(database, clock).ensure_default("experiment") for database in databases)
     )

@@ -1,9 +1,12 @@
 """SQLite as the embedded database: how its file is made and how its connections behave."""
 
 import os
+import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
+from filelock import FileLock
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -25,6 +28,9 @@ _PRAGMAS: Final = (
 def create_file(path: Path) -> None:
     """Make the database's folder and an empty file in it, for the owner alone, unless they are there.
 
+    The file is in WAL mode then. SQLite does not wait for others when it changes the mode, so whoever opens
+    the database for the first time beside us would be told that it is locked.
+
     Raises:
         ConfigurationError: the folder cannot be made or written.
     """
@@ -35,6 +41,13 @@ def create_file(path: Path) -> None:
         raise ConfigurationError(
             f"--data-dir: cannot write in {path.parent} ({error.strerror}): choose a folder that is yours"
         ) from error
+    # What is wrong with the file, its first transaction will tell.
+    with (
+        FileLock(path.with_suffix(".lock"), mode=0o600),
+        suppress(sqlite3.Error),
+        closing(sqlite3.connect(path)) as connection,
+    ):
+        connection.execute("PRAGMA journal_mode = WAL")
 
 
 def create_engine(path: Path) -> AsyncEngine:
