@@ -121,7 +121,8 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
     """
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        database = await Database.open(settings.data_dir)
+        database_url = settings.database_url.get_secret_value() if settings.database_url else None
+        database = await Database.open(settings.data_dir, database_url)
         stack.push_async_callback(database.close)
         operator_key = settings.api_key.get_secret_value() if settings.api_key else None
         accounts = AccountsService(database, clock, operator_key)

@@ -6,7 +6,7 @@
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -52,6 +52,16 @@ class Settings(BaseModel):
     data_dir: Annotated[Path, Unset("the platform's user data folder")] = Field(
         default_factory=lambda: user_data_path("tramontane", appauthor=False),
         description="Folder of all state: the database with workspaces and keys.",
+    )
+    database_url: Annotated[SecretStr | None, Unset("SQLite in the data folder")] = Field(
+        None,
+        description="PostgreSQL database that holds the state instead, shared by any number of servers: "
+        "`postgresql://user:password@host/name`.",
+    )
+    redis_url: Annotated[SecretStr | None, Unset("limits are counted in memory")] = Field(
+        None,
+        description="Redis that counts the limits for any number of servers together: "
+        "`redis://:password@host:6379/0`, or `rediss://` with TLS.",
     )
     cache_dir: Annotated[Path, Unset("the platform's user cache folder")] = Field(
         default_factory=lambda: user_cache_path("tramontane", appauthor=False),
@@ -121,12 +131,28 @@ class Settings(BaseModel):
         "console", description="`console` for people, `json` for machines: one object a line."
     )
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
+        return _with_scheme(url, ("postgresql", "postgres"))
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, url: SecretStr | None) -> SecretStr | None:
+        return _with_scheme(url, ("redis", "rediss", "unix"))
+
     @field_validator("api_key")
     @classmethod
     def _fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
         if key is not None and not re.fullmatch(r"[!-~]{8,}", key.get_secret_value()):
             raise ValueError("must be at least 8 visible ASCII characters without spaces")
         return key
+
+
+def _with_scheme(url: SecretStr | None, schemes: Sequence[str]) -> SecretStr | None:
+    if url is not None and url.get_secret_value().partition("://")[0] not in schemes:
+        raise ValueError(f"must be a URL that begins with {' or '.join(f'{name}://' for name in schemes)}")
+    return url
 
 
 def default_config_file() -> Path:

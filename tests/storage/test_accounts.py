@@ -9,8 +9,7 @@ from tramontane.accounts.keys import digest, generate_key
 from tramontane.accounts.service import DEFAULT_WORKSPACE_ID, AccountsService
 from tramontane.core.principal import Principal
 from tramontane.errors import AuthenticationError, StorageError
-from tramontane.storage.database import Database
-from tramontane.storage.tables import api_keys
+from tramontane.storage.tables import api_keys, metadata
 
 pytestmark = pytest.mark.anyio
 
@@ -55,8 +54,8 @@ async def test_a_later_start_makes_no_key_and_keeps_the_first(accounts, database
     assert (await later.authenticate(new.key)).key_id == new.record.id
 
 
-async def test_two_first_starts_at_once_make_one_key(tmp_path, clock):
-    databases = await asyncio.gather(*(Database.open(tmp_path) for _ in range(8)))
+async def test_two_first_starts_at_once_make_one_key(new_place, clock):
+    databases = await asyncio.gather(*(new_place.open() for _ in range(8)))
     made = await asyncio.gather(
         *(AccountsService(database, clock).ensure_default("experiment") for database in databases)
     )
@@ -79,12 +78,13 @@ async def test_the_plan_follows_the_setting(accounts, database):
             assert (await repository.get_workspace(connection, DEFAULT_WORKSPACE_ID)).plan == plan
 
 
-async def test_nothing_that_opens_the_workspace_is_stored(accounts, tmp_path):
+async def test_nothing_that_opens_the_workspace_is_stored(accounts, database):
     new = await accounts.ensure_default("experiment")
 
-    stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
-    assert new.record.digest.encode() in stored
-    assert new.key.encode() not in stored
+    async with database.snapshot() as connection:
+        rows = [row for table in metadata.sorted_tables for row in await connection.execute(table.select())]
+    assert new.record.digest in repr(rows)
+    assert new.key not in repr(rows)
     assert new.key not in repr(new)
 
 
@@ -180,9 +180,9 @@ async def test_wrong_keys_are_not_remembered(accounts, database):
     assert (await accounts.authenticate(key)).workspace_id == DEFAULT_WORKSPACE_ID
 
 
-async def test_a_database_that_fails_is_not_a_wrong_key(accounts, database, tmp_path):
+async def test_a_database_that_fails_is_not_a_wrong_key(accounts, database):
     async with database.transaction() as connection:
         await connection.exec_driver_sql("DROP TABLE api_keys")
 
-    with pytest.raises(StorageError, match="no such table"):
+    with pytest.raises(StorageError, match=r"no such table|does not exist"):
         await accounts.authenticate(generate_key())

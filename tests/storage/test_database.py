@@ -1,44 +1,41 @@
+"""What both databases do alike."""
+
 import asyncio
-import sqlite3
-import stat
 import subprocess
 import sys
-import threading
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import text
 
-from tramontane.errors import ConfigurationError, StorageError
-from tramontane.storage import migrations, sqlite
-from tramontane.storage.database import FILE_NAME, Database
+from tests.support.waiting import eventually
+from tramontane.errors import StorageError
+from tramontane.storage import migrations
 from tramontane.storage.tables import metadata, organizations, workspaces
 
 pytestmark = pytest.mark.anyio
 
-
-async def test_the_folder_and_its_files_are_the_owners_alone(tmp_path):
-    data_dir = tmp_path / "a" / "b"
-    database = await Database.open(data_dir)
-    async with database.transaction() as connection:
-        await connection.exec_driver_sql("CREATE TABLE anything (x)")
-    files = list(data_dir.iterdir())
-    modes = {stat.S_IMODE(path.stat().st_mode) for path in files}
-    await database.close()
-
-    assert stat.S_IMODE(data_dir.stat().st_mode) == 0o700
-    suffixes = {path.suffix for path in files}
-    assert suffixes == {".db", ".db-wal", ".db-shm", ".lock"}  # the write-ahead log and its index
-    assert modes == {0o600}
+OPEN_AND_CLOSE = """
+import asyncio, pathlib, sys
+from tramontane.storage.database import Database
+async def main(): await (await Database.open(pathlib.Path(sys.argv[1]), *sys.argv[2:])).close()
+asyncio.run(main())
+"""
 
 
-async def test_a_path_with_the_characters_of_urls_is_a_path(tmp_path):
-    data_dir = tmp_path / "a?b#c%20d"
-    await (await Database.open(data_dir)).close()
+async def add_organization(database, number=0, *, announces=False):
+    async with database.transaction(announces=announces) as connection:
+        await connection.execute(
+            organizations.insert().values(id=f"{number:032x}", name=str(number), created_at=1)
+        )
 
-    assert (data_dir / FILE_NAME).exists()
+
+async def organization_names(database):
+    async with database.snapshot() as connection:
+        return [row["name"] for row in (await connection.execute(organizations.select())).mappings()]
 
 
 async def test_the_migrations_make_the_tables_of_the_code(database):
@@ -56,33 +53,23 @@ def test_head_is_the_last_migration():
     assert ScriptDirectory.from_config(config).get_heads() == [migrations.HEAD]
 
 
-def test_a_start_with_nothing_to_migrate_does_not_load_alembic(tmp_path):
-    opening = (
-        "import asyncio, pathlib, sys; from tramontane.storage.database import Database\n"
-        "async def main(): await (await Database.open(pathlib.Path(sys.argv[1]))).close()\n"
-        "asyncio.run(main()); print('alembic' in sys.modules)"
-    )
-    said = [
-        subprocess.run(
-            [sys.executable, "-c", opening, tmp_path], capture_output=True, text=True, check=True
-        ).stdout.strip()
-        for _ in range(2)
-    ]
+@pytest.mark.process
+def test_processes_that_migrate_at_once_make_one_database(new_place):
+    url = [] if new_place.url is None else [new_place.url]
+    command = [sys.executable, "-c", OPEN_AND_CLOSE, new_place.data_dir, *url]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
 
-    assert said == ["True", "False"]
+    assert [process.communicate(timeout=240)[1] for process in processes] == [""] * 4
 
 
-async def test_what_is_committed_is_there_after_reopening(tmp_path):
-    database = await Database.open(tmp_path)
-    async with database.transaction() as connection:
-        await connection.execute(organizations.insert().values(id="0" * 32, name="One", created_at=1))
+async def test_what_is_committed_is_there_after_reopening(place):
+    database = await place.open()
+    await add_organization(database)
     await database.close()
 
-    database = await Database.open(tmp_path)
-    async with database.snapshot() as connection:
-        names = (await connection.execute(organizations.select())).mappings().all()
+    database = await place.open()
+    assert await organization_names(database) == ["0"]
     await database.close()
-    assert [row["name"] for row in names] == ["One"]
 
 
 async def test_a_transaction_that_raises_leaves_nothing(database):
@@ -94,34 +81,39 @@ async def test_a_transaction_that_raises_leaves_nothing(database):
     with pytest.raises(KeyError):
         await add_and_fail()
 
-    async with database.snapshot() as connection:
-        assert (await connection.execute(organizations.select())).first() is None
+    assert await organization_names(database) == []
 
 
 async def test_a_reader_does_not_wait_for_a_writer_and_sees_what_was_committed(database):
     async with database.transaction() as writer:
         await writer.execute(organizations.insert().values(id="0" * 32, name="One", created_at=1))
-        async with database.snapshot() as reader:
-            assert (await reader.execute(organizations.select())).first() is None
+        assert await organization_names(database) == []
 
 
-async def test_writers_that_read_first_wait_for_each_other(database):
+async def test_a_reader_sees_one_state_and_cannot_write(database):
+    async with database.snapshot() as reader:
+        before = (await reader.execute(organizations.select())).all()
+        await add_organization(database)
+        assert (await reader.execute(organizations.select())).all() == before
+
+
+async def test_writers_that_read_for_update_first_wait_for_each_other(database):
+    await add_organization(database)
+
     async def count_up():
         async with database.transaction() as connection:
-            count = len((await connection.execute(organizations.select())).all())
+            row = (await connection.execute(organizations.select().with_for_update())).one()
             await asyncio.sleep(0.01)
-            await connection.execute(
-                organizations.insert().values(id=f"{count:032x}", name=str(count), created_at=1)
-            )
+            await connection.execute(organizations.update().values(created_at=row.created_at + 1))
 
     await asyncio.gather(*(count_up() for _ in range(8)))
 
     async with database.snapshot() as connection:
-        assert len((await connection.execute(organizations.select())).all()) == 8
+        assert (await connection.execute(organizations.select())).one().created_at == 1 + 8
 
 
 async def test_foreign_keys_are_enforced(database):
-    with pytest.raises(StorageError, match="FOREIGN KEY"):
+    with pytest.raises(StorageError, match=r"FOREIGN KEY|violates foreign key"):
         async with database.transaction() as connection:
             await connection.execute(
                 workspaces.insert().values(
@@ -130,67 +122,58 @@ async def test_foreign_keys_are_enforced(database):
             )
 
 
-async def test_a_newer_releases_database_is_left_alone(tmp_path):
-    await (await Database.open(tmp_path)).close()
-    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.close()
+async def test_a_newer_releases_database_is_left_alone(place):
+    database = await place.open()
+    async with database.transaction() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    await database.close()
 
     with pytest.raises(StorageError, match=r"newer release of Tramontane \(schema 9999.*upgrade Tramontane"):
-        await Database.open(tmp_path)
+        await place.open()
 
 
-async def test_another_programs_database_is_left_alone(tmp_path):
-    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
-        connection.execute("CREATE TABLE notes (text)")
-    connection.close()
+async def test_another_programs_database_is_left_alone(place):
+    database = await place.open()
+    async with database.transaction() as connection:
+        await connection.execute(text("DROP TABLE alembic_version"))
+    await database.close()
 
     with pytest.raises(StorageError, match="belongs to another program"):
-        await Database.open(tmp_path)
+        await place.open()
 
 
-async def test_a_file_that_is_no_database_is_left_alone(tmp_path):
-    (tmp_path / FILE_NAME).write_bytes(b"not a database at all" * 100)
+class TestRevision:
+    async def test_it_stays_while_nothing_is_announced(self, database):
+        before = database.revision
+        await add_organization(database)
 
-    with pytest.raises(StorageError, match="is no database: move it away"):
-        await Database.open(tmp_path)
-    assert (tmp_path / FILE_NAME).read_bytes().startswith(b"not a database")
+        assert database.revision == before
 
+    async def test_it_is_another_one_after_each_announcement(self, database):
+        seen = [database.revision]
+        for number in range(5):
+            await add_organization(database, number, announces=True)
+            seen.append(database.revision)
 
-async def test_a_database_that_is_locked_for_too_long_says_so(tmp_path, monkeypatch):
-    await (await Database.open(tmp_path)).close()
-    monkeypatch.setattr(sqlite, "_PRAGMAS", ("PRAGMA busy_timeout = 10",))
-    other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
+        assert len(set(seen)) == 6
 
-    with pytest.raises(StorageError, match="locked by another process"):
-        await Database.open(tmp_path)
-    other.close()
+    async def test_others_with_the_same_database_see_the_change_too(self, database, place):
+        other = await place.open()
+        before = other.revision
 
+        await add_organization(database, announces=True)
 
-async def test_a_data_folder_that_cannot_be_made_names_the_option(tmp_path):
-    (tmp_path / "file").write_text("")
+        await eventually(lambda: other.revision != before)
+        assert await organization_names(other) == ["0"]
+        await other.close()
 
-    with pytest.raises(ConfigurationError, match=r"--data-dir: cannot write in .*file"):
-        await Database.open(tmp_path / "file" / "data")
+    async def test_what_was_rolled_back_is_not_announced(self, database, place):
+        other = await place.open()
+        before = (database.revision, other.revision)
 
+        with pytest.raises(KeyError):
+            async with database.transaction(announces=True):
+                raise KeyError
 
-async def test_processes_that_start_at_once_make_one_database(tmp_path):
-    errors = []
-
-    def start():
-        async def open_and_close():
-            await (await Database.open(tmp_path)).close()
-
-        try:
-            asyncio.run(open_and_close())
-        except StorageError as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=start) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert errors == []
+        assert (database.revision, other.revision) == before
+        await other.close()

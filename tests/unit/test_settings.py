@@ -174,3 +174,21 @@ def test_a_key_is_not_shown_with_the_settings(monkeypatch):
 
     assert settings.api_key.get_secret_value() == "an-operators-key"
     assert "an-operators-key" not in f"{settings} {settings!r} {settings.model_dump()}"
+
+
+@pytest.mark.parametrize("name", ["database_url", "redis_url"])
+def test_a_url_of_another_kind_is_refused_without_being_shown(name, monkeypatch):
+    monkeypatch.setenv(env_name(name), "mysql://someone:hidden@host/db")
+
+    with pytest.raises(ConfigurationError, match=r"must be a URL that begins with \w+://") as raised:
+        load_settings()
+    assert "hidden" not in str(raised.value)
+
+
+def test_passwords_in_urls_are_not_shown_with_the_settings(monkeypatch):
+    monkeypatch.setenv("TRAMONTANE_DATABASE_URL", "postgresql://someone:hidden@host/db")
+    monkeypatch.setenv("TRAMONTANE_REDIS_URL", "redis://:hidden@host/0")
+    settings = load_settings()
+
+    assert settings.database_url.get_secret_value().endswith("@host/db")
+    assert "hidden" not in f"{settings} {settings!r} {settings.model_dump()}"

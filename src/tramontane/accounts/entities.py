@@ -12,6 +12,7 @@ class Workspace:
     name: str
     plan: str
     created_at: int
+    archived_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

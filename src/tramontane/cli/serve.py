@@ -26,8 +26,9 @@ def serve(config: Path | None, **choices: object) -> None:
 
     The first start fetches the built-in models and makes an API key, which it prints once. Every option can
     be set in the environment and in a TOML file too; options go first, then the environment, then the file.
-    The API key is not an option, because other users of a machine can read command lines: set
-    TRAMONTANE_API_KEY, or api_key in the file.
+    Keys and URLs with passwords are no options, because other users of a machine can read command lines:
+    set TRAMONTANE_API_KEY, TRAMONTANE_DATABASE_URL and TRAMONTANE_REDIS_URL, or api_key, database_url and
+    redis_url in the file.
     """
     settings = load_settings(config, **choices)
     configure_logging(settings.log_level, settings.log_format)

@@ -6,42 +6,42 @@ No transaction is held while an engine works: services open one, do their few st
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Final
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tramontane.errors import StorageError
-from tramontane.storage import sqlite
+from tramontane.storage.backend import Backend
 from tramontane.storage.migrations import migrate
-
-FILE_NAME: Final = "tramontane.db"
+from tramontane.storage.sqlite import SqliteBackend
 
 
 class Database:
     """An open database whose schema is that of this release."""
 
-    def __init__(self, engine: AsyncEngine, name: str) -> None:
-        self._engine = engine
-        self._reader = engine.execution_options(**{sqlite.READ_ONLY: True})
-        self._name = name
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._engine = backend.engine
+        self._reader = backend.engine.execution_options(**backend.read_only)
 
     @classmethod
-    async def open(cls, data_dir: Path) -> "Database":
-        """Open the database of `data_dir`, made on the first start and upgraded after an upgrade.
+    async def open(cls, data_dir: Path, url: str | None = None) -> "Database":
+        """Open the PostgreSQL database at `url`, or else the SQLite database of `data_dir`.
 
-        Several processes may do so at once.
+        Its schema is made on the first start and upgraded after an upgrade. Several processes may open it
+        at once.
 
         Raises:
-            ConfigurationError: the folder cannot be made or written.
-            StorageError: the file is damaged, locked, another program's or a newer release's.
+            ConfigurationError: the folder cannot be made or written, or the URL is none.
+            StorageError: the database is damaged, locked, out of reach, another program's or a newer
+                release's.
         """
-        path = data_dir / FILE_NAME
-        sqlite.create_file(path)
-        database = cls(sqlite.create_engine(path), str(path))
+        database = cls(SqliteBackend(data_dir) if url is None else _postgresql(url))
         try:
             async with database.transaction() as connection:
-                await connection.run_sync(migrate, database._name)
+                await connection.run_sync(database._migrate)
+            await database._backend.changes.start()
         except BaseException:
             await database.close()
             raise
@@ -49,11 +49,27 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
+        await self._backend.changes.close()
         await self._engine.dispose()
 
+    @property
+    def revision(self) -> int:
+        """Another number after any process has announced a change; cheap enough to read on every request.
+
+        What is kept of the database is kept with the revision that was read before the query.
+        """
+        return self._backend.changes.revision
+
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def transaction(self, *, announces: bool = False) -> AsyncIterator[AsyncConnection]:
         """A transaction that may write: committed at the end of the block, rolled back if it raises.
+
+        With SQLite the whole block is alone in writing. With PostgreSQL only rows that are read
+        `with_for_update` are ours until the end, which is what whoever reads first and writes later must do.
+
+        Args:
+            announces: it changes accounts, plans, limits or prices: after the commit every process has
+                another `revision`.
 
         Raises:
             StorageError: the database cannot do what it is asked.
@@ -61,10 +77,14 @@ class Database:
         with self._translated():
             async with self._engine.begin() as connection:
                 yield connection
+                if announces:
+                    await self._backend.changes.announce(connection)
+        if announces:
+            self._backend.changes.committed()
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that only reads, and waits for no writer.
+        """A transaction that only reads, sees one state of the database, and waits for no writer.
 
         Raises:
             StorageError: the database cannot do what it is asked.
@@ -73,28 +93,26 @@ class Database:
             async with self._reader.begin() as connection:
                 yield connection
 
+    def _migrate(self, connection: Connection) -> None:
+        self._backend.lock_schema(connection)
+        migrate(connection, self._backend.name, self._backend.elsewhere)
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:
-            raise StorageError(f"The database {self._name} {_advice(str(error.orig))}") from error
+            raise self._error(self._backend.advice(error.orig or error)) from error
+        except OSError as error:  # of a network connection
+            raise self._error(self._backend.advice(error)) from error
         except SQLAlchemyError as error:
-            raise StorageError(f"The database {self._name} cannot be used: {error}") from error
+            raise self._error(f"cannot be used: {error}") from error
+
+    def _error(self, problem: str) -> StorageError:
+        return StorageError(f"The database {self._backend.name} {problem}")
 
 
-def _advice(problem: str) -> str:
-    """The rest of a sentence for what SQLite says."""
-    match problem:
-        case "database is locked":
-            return "is locked by another process: end that one first"
-        case "file is not a database":
-            return "is no database: move it away, or choose another --data-dir"
-        case _ if problem.startswith("attempt to write a readonly database"):
-            return "cannot be written: change its permissions, or choose another --data-dir"
-        case _ if "malformed" in problem:
-            return f"is damaged ({problem}): restore it from a backup, or choose another --data-dir"
-        case "database or disk is full":
-            return "cannot grow: the disk is full"
-        case _:
-            return f"cannot be used: {problem}"
+def _postgresql(url: str) -> Backend:
+    from tramontane.storage.postgresql import PostgresqlBackend  # noqa: PLC0415  the driver, wanted only here
+
+    return PostgresqlBackend(url)

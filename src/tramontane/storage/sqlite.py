@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
@@ -13,9 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from tramontane.errors import ConfigurationError
+from tramontane.storage.changes import Changes, FileChanges
 
-READ_ONLY: Final = "tramontane_read_only"
-"""Execution option of transactions that only read."""
+FILE_NAME: Final = "tramontane.db"
+
+_READ_ONLY: Final = "tramontane_read_only"
 
 _PRAGMAS: Final = (
     "PRAGMA busy_timeout = 10000",  # first: the others may have to wait for another process too
@@ -25,14 +28,49 @@ _PRAGMAS: Final = (
 )
 
 
-def create_file(path: Path) -> None:
-    """Make the database's folder and an empty file in it, for the owner alone, unless they are there.
-
-    The file is in WAL mode then. SQLite does not wait for others when it changes the mode, so whoever opens
-    the database for the first time beside us would be told that it is locked.
+class SqliteBackend:
+    """The file of a data folder, made for the owner alone unless it is there.
 
     Raises:
         ConfigurationError: the folder cannot be made or written.
+    """
+
+    elsewhere = "choose another --data-dir"
+    read_only: Mapping[str, object] = {_READ_ONLY: True}
+
+    def __init__(self, data_dir: Path) -> None:
+        path = data_dir / FILE_NAME
+        _create_file(path)
+        self.name = str(path)
+        self.engine = _create_engine(path)
+        self.changes: Changes = FileChanges(path.with_name(f"{FILE_NAME}-changes"))
+
+    def lock_schema(self, connection: Connection) -> None:
+        """Every transaction that may write holds the lock anyway."""
+
+    def advice(self, error: BaseException) -> str:
+        """What SQLite says, for people."""
+        problem = str(error)
+        match problem:
+            case "database is locked":
+                return "is locked by another process: end that one first"
+            case "file is not a database":
+                return f"is no database: move it away, or {self.elsewhere}"
+            case "database or disk is full":
+                return "cannot grow: the disk is full"
+            case _ if problem.startswith("attempt to write a readonly database"):
+                return f"cannot be written: change its permissions, or {self.elsewhere}"
+            case _ if "malformed" in problem:
+                return f"is damaged ({problem}): restore it from a backup, or {self.elsewhere}"
+            case _:
+                return f"cannot be used: {problem}"
+
+
+def _create_file(path: Path) -> None:
+    """Make the file, unless it is there, and leave it in WAL mode.
+
+    SQLite does not wait for others when it changes the mode, so whoever opens the database for the first time
+    beside us would be told that it is locked.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -50,8 +88,7 @@ def create_file(path: Path) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
 
 
-def create_engine(path: Path) -> AsyncEngine:
-    """An engine for the file, which opens nothing yet."""
+def _create_engine(path: Path) -> AsyncEngine:
     engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)))
     event.listen(engine.sync_engine, "connect", _configure)
     event.listen(engine.sync_engine, "begin", _begin)
@@ -68,5 +105,5 @@ def _configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None
 
 def _begin(connection: Connection) -> None:
     """Writers take the lock when they begin: one that reads first and writes later could not wait for it."""
-    read_only = connection.get_execution_options().get(READ_ONLY, False)
+    read_only = connection.get_execution_options().get(_READ_ONLY, False)
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

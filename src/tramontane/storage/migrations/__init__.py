@@ -14,34 +14,35 @@ HEAD: Final = "0001"
 """The revision of `storage.tables`. Revisions are numbers of four digits, so that they can be compared."""
 
 
-def migrate(connection: Connection, name: str) -> None:
+def migrate(connection: Connection, name: str, elsewhere: str) -> None:
     """Create or upgrade the schema within the connection's open transaction.
 
     Args:
-        connection: holds the write lock, so that of several processes one migrates and the others wait.
+        connection: holds the lock by which of several processes one migrates and the others wait.
         name: what messages call the database.
+        elsewhere: what messages advise, to use another one.
 
     Raises:
         StorageError: the database is a newer release's, or no database of ours.
     """
-    current = _current_revision(connection, name)
+    current = _current_revision(connection, name, elsewhere)
     if current == HEAD:
         return
     if current is not None and current > HEAD:
         raise StorageError(
             f"The database {name} was written by a newer release of Tramontane (schema {current}, this one "
-            f"knows {HEAD}): upgrade Tramontane, or choose another --data-dir"
+            f"knows {HEAD}): upgrade Tramontane, or {elsewhere}"
         )
     _upgrade(connection)
 
 
-def _current_revision(connection: Connection, name: str) -> str | None:
+def _current_revision(connection: Connection, name: str, elsewhere: str) -> str | None:
     tables = inspect(connection).get_table_names()
     if "alembic_version" in tables:
         revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
         return revision
     if tables:
-        raise StorageError(f"The database {name} belongs to another program: choose another --data-dir")
+        raise StorageError(f"The database {name} belongs to another program: {elsewhere}")
     return None
 
 
