@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from scripts.pages import compatibility, configuration, errors, structured_output
+from scripts.pages import compatibility, configuration, errors, limits, structured_output
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -18,6 +18,7 @@ PAGES: dict[str, Blocks] = {
     "compatibility.md": compatibility.BLOCKS,
     "configuration.md": configuration.BLOCKS,
     "errors.md": errors.BLOCKS,
+    "limits.md": limits.BLOCKS,
     "structured-output.md": structured_output.BLOCKS,
 }
 """The blocks of each page, and what writes them."""

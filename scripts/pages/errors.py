@@ -66,18 +66,6 @@ EXAMPLES: dict[type[ApiError], tuple[ApiError, str]] = {
         errors.AuthenticationError(),
         "Send `Authorization: Bearer <key>` with a key of this server; the first start prints one.",
     ),
-    errors.SpendingLimitError: (
-        errors.SpendingLimitError(
-            "The monthly spending limit of this workspace ($50.00) would be exceeded: $49.9991 spent, and "
-            "this request may cost up to $0.008; a smaller max_tokens makes that less. It resets on "
-            "2026-12-01T00:00:00Z; an administrator can raise it."
-        ),
-        "Wait for the month's end, ask for less, or have the limit raised. [Spending limits](billing.md).",
-    ),
-    errors.UnknownPriceError: (
-        errors.UnknownPriceError("my-model"),
-        "Set a price: a model that costs an unknown sum cannot be held to a limit. [Prices](billing.md).",
-    ),
     errors.ModelNotFoundError: (
         errors.ModelNotFoundError("pixtral-large-latest"),
         "`GET /v1/models` lists the ids that are served.",
@@ -91,6 +79,12 @@ EXAMPLES: dict[type[ApiError], tuple[ApiError, str]] = {
         errors.RequestValidationError([UNKNOWN_FIELD]),
         "`loc` says where, `msg` what. [More](decisions/0004-validation-error-shape.md).",
     ),
+    errors.RateLimitError: (
+        errors.RateLimitError(
+            {"x-ratelimit-limit-req-minute": "60", "x-ratelimit-remaining-req-minute": "0"}, retry_after=1
+        ),
+        "Come back after `retry-after` seconds. [The limits](limits.md).",
+    ),
     errors.CapacityError: (
         errors.CapacityError(),
         "Come back after `retry-after` seconds, or raise `slots` or `max_queue`.",
@@ -102,10 +96,6 @@ EXAMPLES: dict[type[ApiError], tuple[ApiError, str]] = {
     errors.EngineUnavailableError: (
         errors.EngineUnavailableError(),
         "Come back after `retry-after` seconds. `GET /health/ready` tells when.",
-    ),
-    errors.LedgerUnavailableError: (
-        errors.LedgerUnavailableError(),
-        "Come back after `retry-after` seconds. The server's log says what is wrong with the database.",
     ),
 }
 """What each error looks like, and what to do about it."""

@@ -1,0 +1,190 @@
+"""Limits as serving and administration use them."""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import date
+from math import ceil
+from typing import Final
+
+from tramontane.core.clock import Clock
+from tramontane.errors import AuthenticationError, InvalidRequestError, RateLimitError
+from tramontane.limits import headers, repository
+from tramontane.limits.entities import WorkspaceLimits
+from tramontane.limits.figures import Changes, Limits, Override
+from tramontane.limits.months import Calendar
+from tramontane.limits.store import LimitKey, LimitStore, Used, Verdict
+from tramontane.storage.database import Database
+
+MonthTokens = Callable[[str, str, date], Awaitable[int]]
+"""The tokens that a workspace has been charged for a model in the month that begins on this day."""
+
+_CACHE_SIZE: Final = 16_384
+"""Workspaces times models."""
+_NOTHING: Final = Used(0, 0, 0)
+
+
+class Admitted:
+    """A request that may go on."""
+
+    def __init__(
+        self, store: LimitStore, calendar: Calendar, key: LimitKey, limits: Limits, shown: Limits, used: Used
+    ) -> None:
+        self._store = store
+        self._calendar = calendar
+        self._key = key
+        self._limits = limits
+        self._shown = shown
+        self._used = used
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The limits as of admission: what the head of a stream carries."""
+        return headers.of_limits(self._shown, self._used)
+
+    async def charge(self, tokens: int) -> Mapping[str, str]:
+        """Charge what was really used, cached tokens left out: once, when the request is over.
+
+        Returns:
+            The headers as they are then, with the cost: what a whole answer carries.
+        """
+        used = self._used
+        if tokens and self._limits.charges_tokens:
+            month = self._calendar.month().name
+            charged = await self._store.charge(self._key, self._limits, month, tokens)
+            used = replace(charged, requests=used.requests)
+        return headers.of_limits(self._shown, used) | headers.of_cost(self._shown, tokens)
+
+
+class LimitsService:
+    """Admits requests; knows and changes what is allowed.
+
+    `month_tokens` is asked once for a workspace and model with a limit of tokens a month, and again after a
+    minute in which nothing was asked of it.
+    """
+
+    def __init__(
+        self, database: Database, store: LimitStore, clock: Clock, month_tokens: MonthTokens
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._calendar = Calendar(clock)
+        self._month_tokens = month_tokens
+        self._known: OrderedDict[LimitKey, Limits] = OrderedDict()
+        self._revision: int | None = None
+
+    async def admit(self, workspace_id: str, model: str, *, shows_tokens: bool = True) -> Admitted:
+        """Count one request, or refuse it.
+
+        Args:
+            workspace_id: whose request it is.
+            model: id of the model that serves it; all its aliases share its limits.
+            shows_tokens: whether headers speak of tokens. The hosted API's do not for embeddings, whose
+                tokens count all the same.
+
+        Raises:
+            RateLimitError: a limit is reached.
+            StorageError: the database cannot be asked what the limits are.
+        """
+        key = LimitKey(workspace_id, model)
+        limits = await self._limits(key)
+        shown = limits if shows_tokens else Limits(limits.requests)
+        if limits.is_unlimited:
+            return Admitted(self._store, self._calendar, key, limits, shown, _NOTHING)
+        if closed := limits.closed:
+            raise RateLimitError(headers.of_limits(closed, _NOTHING), retry_after=None)
+        verdict = await self._admit(key, limits)
+        if not verdict.is_admitted:
+            raise self._refusal(limits, verdict)
+        return Admitted(self._store, self._calendar, key, limits, shown, verdict.used)
+
+    async def workspace_limits(self, workspace_id: str) -> WorkspaceLimits | None:
+        """What is set for the workspace; None if there is none with this id."""
+        async with self._database.snapshot() as connection:
+            return await repository.get_limits(connection, workspace_id)
+
+    async def set_override(
+        self, workspace_id: str, model: str | None, changes: Changes
+    ) -> WorkspaceLimits | None:
+        """Change some figures for one model, or for all: None gives a figure back to the plan.
+
+        Takes effect in every process at once.
+
+        Args:
+            workspace_id: whose.
+            model: id of a model that serves, or None for all that have no figure of their own.
+            changes: the figures to change; the others stay.
+
+        Returns:
+            What is set then; None if there is no such workspace.
+
+        Raises:
+            InvalidRequestError: a burst that is larger than the requests of a minute; nothing is changed.
+        """
+        async with self._database.transaction(announces=True) as connection:
+            before = await repository.get_limits(connection, workspace_id, for_update=True)
+            if before is None:
+                return None
+            override = replace(before.overrides.get(model, Override()), **changes)
+            await repository.set_override(connection, workspace_id, model, override)
+            after = await repository.get_limits(connection, workspace_id)
+            assert after is not None
+            _check_burst(override, after.of(model))
+        return after
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._store.close()
+
+    async def _limits(self, key: LimitKey) -> Limits:
+        """From memory, unless anything has changed since."""
+        revision = self._database.revision
+        if revision != self._revision:
+            self._known.clear()
+            self._revision = revision
+        limits = self._known.get(key)
+        if limits is None:
+            limits = await self._read(key)
+            if revision == self._revision:
+                self._known[key] = limits
+            if len(self._known) > _CACHE_SIZE:
+                self._known.popitem(last=False)
+        return limits
+
+    async def _read(self, key: LimitKey) -> Limits:
+        found = await self.workspace_limits(key.workspace_id)
+        if found is None:
+            raise AuthenticationError  # the workspace went after its key was read
+        return found.of(key.model)
+
+    async def _admit(self, key: LimitKey, limits: Limits) -> Verdict:
+        month = self._calendar.month()
+        verdict = await self._store.admit(key, limits, month.name)
+        if verdict is None:
+            tokens = await self._month_tokens(key.workspace_id, key.model, month.first)
+            verdict = await self._store.admit(key, limits, month.name, tokens)
+        assert verdict is not None
+        return verdict
+
+    def _refusal(self, limits: Limits, verdict: Verdict) -> RateLimitError:
+        """Names the limits that are reached, and when all of them will let a request through."""
+        wait = max(verdict.requests_wait, verdict.tokens_wait) / 1_000_000
+        if verdict.month_is_spent:
+            wait = max(wait, self._calendar.seconds_left())
+        reached = Limits(
+            requests=limits.requests if verdict.requests_wait else None,
+            tokens_per_minute=limits.tokens_per_minute if verdict.tokens_wait else None,
+            tokens_per_month=limits.tokens_per_month if verdict.month_is_spent else None,
+        )
+        return RateLimitError(headers.nothing_left(reached), retry_after=ceil(wait))
+
+
+def _check_burst(override: Override, limits: Limits) -> None:
+    if override.burst is None:
+        return
+    if limits.requests is None:
+        raise InvalidRequestError("burst limits nothing where requests_per_minute is unlimited")
+    if override.burst > limits.requests.per_minute:
+        raise InvalidRequestError(
+            f"burst must be at most requests_per_minute, {limits.requests.per_minute}, got {override.burst}"
+        )
