@@ -1,1 +1,0 @@
-"""The ledger: one row a request, written in groups."""
