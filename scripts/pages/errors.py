@@ -66,6 +66,18 @@ EXAMPLES: dict[type[ApiError], tuple[ApiError, str]] = {
         errors.AuthenticationError(),
         "Send `Authorization: Bearer <key>` with a key of this server; the first start prints one.",
     ),
+    errors.SpendingLimitError: (
+        errors.SpendingLimitError(
+            "The monthly spending limit of this workspace ($50.00) would be exceeded: $49.9991 spent, and "
+            "this request may cost up to $0.008; a smaller max_tokens makes that less. It resets on "
+            "2026-12-01T00:00:00Z; an administrator can raise it."
+        ),
+        "Wait for the month's end, ask for less, or have the limit raised. [Spending limits](billing.md).",
+    ),
+    errors.UnknownPriceError: (
+        errors.UnknownPriceError("my-model"),
+        "Set a price: a model that costs an unknown sum cannot be held to a limit. [Prices](billing.md).",
+    ),
     errors.ModelNotFoundError: (
         errors.ModelNotFoundError("pixtral-large-latest"),
         "`GET /v1/models` lists the ids that are served.",
@@ -96,6 +108,10 @@ EXAMPLES: dict[type[ApiError], tuple[ApiError, str]] = {
     errors.EngineUnavailableError: (
         errors.EngineUnavailableError(),
         "Come back after `retry-after` seconds. `GET /health/ready` tells when.",
+    ),
+    errors.LedgerUnavailableError: (
+        errors.LedgerUnavailableError(),
+        "Come back after `retry-after` seconds. The server's log says what is wrong with the database.",
     ),
 }
 """What each error looks like, and what to do about it."""

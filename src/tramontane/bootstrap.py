@@ -26,7 +26,7 @@ from tramontane.errors import ConfigurationError
 from tramontane.prompts.chat_template import ChatRenderer
 from tramontane.prompts.fim import FimRenderer
 from tramontane.prompts.of_artifact import prompts_of
-from tramontane.prompts.tokenizer import ByteTokenizer, HuggingFaceTokenizer
+from tramontane.prompts.tokenizer import ByteGroupTokenizer, ByteTokenizer, HuggingFaceTokenizer
 from tramontane.scheduling.admission import Admission
 from tramontane.serving.chat import ChatService
 from tramontane.serving.embeddings import EmbeddingService
@@ -39,7 +39,7 @@ from tramontane.weights.source import WheelSource
 from tramontane.weights.store import ModelStore
 
 FAKE_CONTEXT_LENGTH: Final = 1_048_576
-"""Tokens of the fake engine, each a byte: more than any prompt that a test of a client would send."""
+"""Tokens of the fake engines, of a byte or four: more than any prompt that a test of a client would send."""
 
 
 class PreparationProgress(Protocol):
@@ -199,6 +199,6 @@ def _fake_models(settings: Settings) -> Sequence[LoadedModel]:
             profile=fake_embedding_profile(FAKE_CONTEXT_LENGTH),
             engine=FakeEmbeddingEngine(slots=settings.slots, max_context_length=FAKE_CONTEXT_LENGTH),
             admission=Admission(settings.slots, settings.max_queue),
-            tokenizer=tokenizer,
+            tokenizer=ByteGroupTokenizer(),
         ),
     ]

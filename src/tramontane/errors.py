@@ -14,6 +14,8 @@
     │  │  └─ FunctionCallError       400  invalid_function_call                 3280
     │  ├─ InvalidModelError          400  invalid_model                         1500
     │  ├─ AuthenticationError        401  {"detail": "Invalid API Key"}
+    │  ├─ SpendingLimitError         402  spending_limit_reached; names the limit and when it resets
+    │  ├─ UnknownPriceError          403  unpriced_model: a spending limit rules, and the model has no price
     │  ├─ ModelNotFoundError         404  {"message": "Model … was not found."}
     │  ├─ SupersededError            409  a newer request with the same prompt_cache_key came
     │  ├─ RequestTooLargeError       413  the body is larger than the server reads
@@ -21,7 +23,8 @@
     │  ├─ RateLimitError             429  rate_limited                          1300, with retry-after
     │  ├─ CapacityError              429  service_tier_capacity_exceeded        3505, with retry-after
     │  ├─ EngineError                500  internal_server_error                 1000
-    │  └─ EngineUnavailableError     503  service_unavailable                   1000, with retry-after
+    │  ├─ EngineUnavailableError     503  service_unavailable                   1000, with retry-after
+    │  └─ LedgerUnavailableError     503  service_unavailable, when the database cannot be written
     ├─ ConfigurationError            the operator must change something; the message says what
     ├─ ModelStoreError               a model cannot be fetched, checked, read or converted; says which and why
     ├─ StorageError                  the database cannot be opened or is not ours to use
@@ -171,6 +174,29 @@ class AuthenticationError(ApiError):
         return {"detail": self.message}
 
 
+class SpendingLimitError(ApiError):
+    """A request may cost more than the spending limit leaves. The hosted API documents no body for it.
+
+    402 and not 429, which clients retry within seconds: a spending limit is not cured by waiting for them.
+    """
+
+    status = 402
+    type = "spending_limit_reached"
+
+
+class UnknownPriceError(ApiError):
+    """A spending limit rules, and nobody knows what the model costs: it cannot be held to the limit."""
+
+    status = 403
+    type = "unpriced_model"
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"Model {model} has no price, and this workspace has a spending limit, which nobody could keep. "
+            f"An administrator can set one: tramontane prices set {model} --input USD --output USD"
+        )
+
+
 class ModelNotFoundError(ApiError):
     """`GET /v1/models/{id}` of a model that is not served."""
 
@@ -268,6 +294,17 @@ class EngineUnavailableError(EngineError):
 
     def __init__(self, message: str = "Service unavailable.", retry_after: int = 1) -> None:
         super().__init__(message, headers={"retry-after": str(retry_after)})
+
+
+class LedgerUnavailableError(ApiError):
+    """What a request costs cannot be written down now. The log says why, the message does not."""
+
+    status = 503
+    type = "service_unavailable"
+    code = "1000"
+
+    def __init__(self, retry_after: int = 1) -> None:
+        super().__init__("Service unavailable.", headers={"retry-after": str(retry_after)})
 
 
 class ConfigurationError(TramontaneError):

@@ -7,6 +7,7 @@ import pytest
 
 from tests.api.conftest import CHAT, received
 from tests.api.fakes import KEY
+from tramontane.api.body import MAX_OBJECTS
 from tramontane.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -111,6 +112,49 @@ class TestHostedShapes:
         assert (await details(client, json.dumps(body), url=url))[0]["loc"] == loc
 
 
+class TestLists:
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("messages", [{"role": "user", "content": "x"}] * (MAX_OBJECTS + 1)),
+            ("messages", [{"role": "user", "content": [{"type": "text", "text": "x"}] * MAX_OBJECTS}]),
+            (
+                "messages",
+                [
+                    {
+                        "role": "assistant",
+                        "content": [{"type": "thinking", "thinking": [{"text": "x"}] * MAX_OBJECTS}],
+                    }
+                ],
+            ),
+            ("tools", [{"type": "function"}] * (MAX_OBJECTS + 1)),
+            ("guardrails", [{}] * (MAX_OBJECTS + 1)),
+        ],
+    )
+    async def test_absurdly_many_objects_are_refused_before_they_are_looked_at(self, client, field, value):
+        assert await details(client, changed(**{field: value})) == [
+            {
+                "type": "too_long",
+                "loc": ["body", field],
+                "msg": "List should have at most 16384 items, those inside of its items included",
+                "ctx": {"field_type": "List", "max_length": MAX_OBJECTS},
+            }
+        ]
+
+    async def test_as_many_as_there_may_be(self, client):
+        messages = CHAT["messages"] * MAX_OBJECTS
+        assert (await client.post(URL, content=changed(messages=messages))).status_code == 200
+
+    async def test_objects_of_schemas_and_arguments_do_not_count(self, client):
+        big = {"anyOf": [{"const": number} for number in range(MAX_OBJECTS + 1)]}
+        tool = {"type": "function", "function": {"name": "f", "parameters": big}}
+        assert (await client.post(URL, content=changed(tools=[tool]))).status_code == 200
+
+    async def test_texts_to_embed_are_for_their_own_limit(self, client):
+        body = json.dumps({"model": "mistral-embed", "input": ["x"] * (MAX_OBJECTS + 1)})
+        assert (await client.post("/v1/embeddings", content=body)).status_code == 200
+
+
 class TestContentType:
     @pytest.mark.parametrize(
         "content_type", ["application/json", "Application/JSON; charset=utf-8", "application/x+json"]
@@ -158,11 +202,22 @@ class TestHostileJson:
         assert response.status_code == 200
         assert chat.requests[0].temperature == 1
 
-    @pytest.mark.parametrize("depth", [100, 300, 900])
-    async def test_deep_nesting_in_a_free_field_is_data(self, client, depth):
+    @pytest.mark.parametrize("depth", [100, 250])
+    async def test_nesting_in_a_free_field_is_data(self, client, depth):
         metadata = b'{"a":' * depth + b"1" + b"}" * depth
         body = json.dumps(CHAT)[:-1].encode() + b', "metadata": ' + metadata + b"}"
         assert (await client.post(URL, content=body)).status_code == 200
+
+    @pytest.mark.parametrize("depth", [300, 900])
+    async def test_nesting_that_could_not_be_written_again_is_422(self, client, depth):
+        metadata = b'{"a":' * depth + b"1" + b"}" * depth
+        body = json.dumps(CHAT)[:-1].encode() + b', "metadata": ' + metadata + b"}"
+        (detail,) = await details(client, body)
+        assert detail == {
+            "type": "too_deep",
+            "loc": ["body", "metadata"],
+            "msg": "Object is nested too deeply to be kept",
+        }
 
     @pytest.mark.parametrize("depth", [100, 300, 900])
     async def test_deep_nesting_where_it_does_not_belong_is_422(self, client, depth):

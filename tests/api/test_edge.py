@@ -55,6 +55,20 @@ class TestPathsAndMethods:
         assert response.json() == {"detail": "Method Not Allowed"}
         assert response.headers["allow"] == allowed
 
+    @pytest.mark.parametrize("path", ["/health/live", "/health/ready", *GETS])
+    async def test_head_is_get_without_the_body(self, client, path):
+        whole, head = await client.get(path), await client.head(path)
+        assert head.status_code == 200
+        assert head.content == b""
+        for name in ("content-type", "content-length"):
+            assert head.headers[name] == whole.headers[name]
+
+    async def test_head_fails_as_get_does(self, client):
+        assert (await client.head("/nowhere")).status_code == 404
+        assert (await client.head(POSTS[0])).status_code == 405
+        del client.headers["authorization"]
+        assert (await client.head("/v1/models")).status_code == 401
+
 
 class TestHeaders:
     async def test_every_answer_has_an_id_of_its_own(self, client):

@@ -1,6 +1,7 @@
 import pytest
 
 from tests.engines.conformance import EmbeddingConformance, EmbeddingHarness
+from tramontane.core.byte_groups import groups_of
 from tramontane.engines.fake.engine import FakeEmbeddingEngine
 
 
@@ -12,7 +13,9 @@ async def is_idle(engine):
 def harness():
     return EmbeddingHarness(
         create=lambda: FakeEmbeddingEngine(max_context_length=256),
-        text=lambda number, length: [97 + (number * (1 + place)) % 26 for place in range(length)],
+        text=lambda number, length: groups_of(
+            bytes(97 + (number * (1 + at)) % 26 for at in range(4 * length))
+        ),
         is_idle=is_idle,
     )
 

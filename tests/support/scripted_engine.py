@@ -9,10 +9,11 @@ from tramontane.catalog.profile import Capabilities, ModelProfile
 from tramontane.core.context import RequestContext
 from tramontane.core.events import FinishReason
 from tramontane.core.principal import Principal
+from tramontane.core.vocabulary import TURN_END, TURN_START
 from tramontane.engines.protocol import EngineDelta, EngineInfo
 from tramontane.prompts.chat_template import ChatRenderer
 from tramontane.prompts.fim import FimRenderer
-from tramontane.prompts.tokenizer import ByteTokenizer
+from tramontane.prompts.tokenizer import ByteTokenizer, EncodedBatch
 from tramontane.scheduling.admission import Admission
 
 CONTEXT = RequestContext("0" * 32, Principal("organization", "workspace", "key"), created=0)
@@ -77,6 +78,17 @@ class ScriptedEmbeddingEngine:
         return (np.array(rows, dtype=np.float32) - 128) / 256
 
 
+class ByteInputs:
+    """A token a byte, between a turn's start and end."""
+
+    def encode_batch(self, texts, max_length):
+        encoded = [text.encode() for text in texts]
+        return EncodedBatch(
+            token_ids=[[TURN_START, *text[: max_length - 2], TURN_END] for text in encoded],
+            lengths=[len(text) + 2 for text in encoded],
+        )
+
+
 def generation_model(engine, **profile):
     tokenizer = ByteTokenizer()
     return GenerationModel(
@@ -97,7 +109,7 @@ def generation_model(engine, **profile):
 
 def embedding_model(engine):
     profile = ModelProfile(id="embed", description="", capabilities=Capabilities(), max_context_length=8192)
-    return EmbeddingModel(profile, engine, Admission(slots=1, max_queue=8), ByteTokenizer())
+    return EmbeddingModel(profile, engine, Admission(slots=1, max_queue=8), ByteInputs())
 
 
 def catalog_of(engine, **profile):

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 import tramontane
 from tramontane.api.deps import Services
 from tramontane.api.errors import add_error_handlers
-from tramontane.api.middleware import BodyLimit, Preflight, RequestScope
+from tramontane.api.middleware import BodyLimit, HeadAsGet, Preflight, RequestScope
 from tramontane.api.openapi import describe
 from tramontane.api.routes import chat, embeddings, fim, health, models
 from tramontane.settings import Settings
@@ -38,6 +38,7 @@ def create_app(services: Services, settings: Settings) -> FastAPI:
         app.include_router(resource.router)
     add_error_handlers(app)
     app.add_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(Preflight)
     app.add_middleware(RequestScope)  # the last one added is the outermost
     return app

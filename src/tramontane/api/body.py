@@ -3,7 +3,8 @@
 FastAPI would do the like, but before the key is checked, and without a bound on what an error repeats.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -19,6 +20,9 @@ RequestModel = TypeVar("RequestModel", bound=WireModel)
 
 MAX_INPUT_BYTES: Final = 16 * 1024
 """An offending value larger than this, as JSON, is not repeated in the error."""
+MAX_OBJECTS: Final = 16_384
+"""In one list of a request: more than a context has use for, and validated in a blink of the event loop."""
+TOO_MANY_OBJECTS: Final = f"List should have at most {MAX_OBJECTS} items, those inside of its items included"
 
 
 def body_of(
@@ -33,6 +37,7 @@ def body_of(
 
     async def read(request: Request, _authenticated: ContextDep) -> RequestModel:
         document = parse_object(request.headers.get("content-type"), await request.body())
+        check_lists(document)
         if not request.app.state.settings.strict:
             document = translate(document)
         return validate(schema, document)
@@ -65,6 +70,35 @@ def parse_object(content_type: str | None, body: bytes) -> JsonObject:
     if not isinstance(document, dict):
         raise _not_an_object(document)
     return document
+
+
+def check_lists(document: JsonObject) -> None:
+    """Refuse a list of absurdly many objects before time is spent on each of them.
+
+    The objects in lists inside of these count with them: the chunks and calls of messages. Those of schemas
+    and arguments do not, of which nothing is made here.
+    """
+    for field, value in document.items():
+        if isinstance(value, list) and sum(1 for _ in islice(_objects(value), MAX_OBJECTS + 1)) > MAX_OBJECTS:
+            raise RequestValidationError(
+                [
+                    {
+                        "type": "too_long",
+                        "loc": ["body", field],
+                        "msg": TOO_MANY_OBJECTS,
+                        "ctx": {"field_type": "List", "max_length": MAX_OBJECTS},
+                    }
+                ]
+            )
+
+
+def _objects(items: list[Any]) -> Iterator[JsonObject]:
+    lists = [items]
+    while lists:
+        for item in lists.pop():
+            if isinstance(item, dict):
+                yield item
+                lists.extend(inner for inner in item.values() if isinstance(inner, list))
 
 
 def validate(schema: type[RequestModel], document: JsonObject) -> RequestModel:

@@ -88,6 +88,25 @@ class _Answer:
         )
 
 
+class HeadAsGet:
+    """Answers HEAD as GET, without the body: what monitors and load balancers ask with."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a HEAD; let everything else pass."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_head(message: Message) -> None:
+            is_body = message["type"] == "http.response.body"
+            await send({**message, "body": b""} if is_body else message)
+
+        await self._app({**scope, "method": "GET"}, receive, send_head)
+
+
 class Preflight:
     """Answers a browser that asks whether a page may call the API. It may: there are no cookies to abuse."""
 

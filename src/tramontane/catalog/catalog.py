@@ -9,7 +9,7 @@ from tramontane.engines.protocol import EmbeddingEngine, GenerationEngine
 from tramontane.errors import ConfigurationError, FeatureNotEnabledError, InvalidModelError
 from tramontane.prompts.fim import GapRenderer
 from tramontane.prompts.renderer import Renderer
-from tramontane.prompts.tokenizer import Tokenizer
+from tramontane.prompts.tokenizer import InputTokenizer
 from tramontane.scheduling.admission import Admission
 
 
@@ -32,7 +32,7 @@ class EmbeddingModel:
     profile: ModelProfile
     engine: EmbeddingEngine
     admission: Admission
-    tokenizer: Tokenizer
+    tokenizer: InputTokenizer
 
 
 LoadedModel = GenerationModel | EmbeddingModel

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 import tokenizers
 
+from tramontane.core.byte_groups import TEXT_START, groups_of
 from tramontane.core.vocabulary import BYTE_VOCABULARY, Vocabulary
 from tramontane.errors import ModelStoreError
 from tramontane.prompts.control import ControlTokens, Veil
@@ -33,8 +34,16 @@ class EncodedBatch:
         return sum(length > len(ids) for length, ids in zip(self.lengths, self.token_ids, strict=True))
 
 
+class InputTokenizer(Protocol):
+    """The tokenizer of an embedding model."""
+
+    def encode_batch(self, texts: Sequence[str], max_length: int) -> EncodedBatch:
+        """Each text with its special tokens, cut to `max_length` within these."""
+        ...
+
+
 class Tokenizer(Protocol):
-    """The tokenizer of one model."""
+    """The tokenizer of a model that generates."""
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -61,10 +70,6 @@ class Tokenizer(Protocol):
 
     def encode_rendered(self, rendered: str, veil: Veil) -> list[int]:
         """What a template made of texts under `veil`: only control tokens that the template wrote count."""
-        ...
-
-    def encode_batch(self, texts: Sequence[str], max_length: int) -> EncodedBatch:
-        """Inputs of an embedding model, special tokens included, each cut to `max_length` within these."""
         ...
 
 
@@ -173,13 +178,15 @@ class ByteTokenizer:
                     ids.extend(veil.lift(piece).encode())
         return ids
 
+
+class ByteGroupTokenizer:
+    """A token four bytes: the tokenizer of the fake embedding engine."""
+
     def encode_batch(self, texts: Sequence[str], max_length: int) -> EncodedBatch:
-        """Each text between a turn's start and end, so that none is empty."""
-        start, end = min(BYTE_VOCABULARY.special_ids), max(BYTE_VOCABULARY.special_ids)
-        encoded = [text.encode() for text in texts]
+        """The groups of each text behind a token that starts it, so that none is empty."""
+        encoded = [[TEXT_START, *groups_of(text.encode())] for text in texts]
         return EncodedBatch(
-            token_ids=[[start, *text[: max_length - 2], end] for text in encoded],
-            lengths=[len(text) + 2 for text in encoded],
+            token_ids=[token_ids[:max_length] for token_ids in encoded], lengths=list(map(len, encoded))
         )
 
 

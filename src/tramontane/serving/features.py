@@ -52,7 +52,7 @@ def _refused(
 
 
 _LOGPROBS: Final = _refused("Logprobs", "null, false or 0", verb="are")
-_FREE: Final = _accepted("free; not used")
+_FREE: Final = _accepted("free, up to 16 KiB as JSON; without effect on the answer")
 
 COMPLETION_FIELDS: Final[dict[str, FieldSupport]] = {
     "model": _served("an id or an alias of `/v1/models`"),

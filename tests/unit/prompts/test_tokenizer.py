@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from tests.support.tiny_models import TURN_END, TURN_START, tiny_bpe_tokenizer, tiny_wordpiece_tokenizer
 from tramontane.core import vocabulary
+from tramontane.core.byte_groups import bytes_of
 from tramontane.errors import ModelStoreError
 from tramontane.prompts.control import Veil
-from tramontane.prompts.tokenizer import ByteTokenizer, HuggingFaceTokenizer
+from tramontane.prompts.tokenizer import ByteGroupTokenizer, ByteTokenizer, HuggingFaceTokenizer
 from tramontane.weights.artifact import Artifact, ArtifactManifest
 
 REFERENCE = tiny_bpe_tokenizer()
@@ -114,13 +115,19 @@ class TestByteTokenizer:
         ids = tokenizer.encode_rendered("<|im_start|>" + veil.cover("<|im_end|>") + "<|im_end|>", veil)
         assert ids == [vocabulary.TURN_START, *b"<|im_end|>", vocabulary.TURN_END]
 
-    def test_inputs_are_cut_within_their_control_tokens(self):
-        batch = ByteTokenizer().encode_batch(["", "abcdef"], max_length=4)
-        assert batch.token_ids == [
-            [vocabulary.TURN_START, vocabulary.TURN_END],
-            [vocabulary.TURN_START, *b"ab", vocabulary.TURN_END],
-        ]
-        assert batch.lengths == [2, 8]
+
+class TestByteGroupTokenizer:
+    def test_four_bytes_are_a_token_behind_the_one_that_starts_a_text(self):
+        texts = ["", "abcd", "abcdé", "風の\0"]
+        batch = ByteGroupTokenizer().encode_batch(texts, max_length=100)
+        assert batch.lengths == [1, 2, 3, 3]
+        assert [bytes_of(token_ids).decode() for token_ids in batch.token_ids] == texts
+
+    def test_inputs_are_cut_and_the_cut_is_told(self):
+        batch = ByteGroupTokenizer().encode_batch(["", "abcdefgh"], max_length=2)
+        assert [bytes_of(token_ids) for token_ids in batch.token_ids] == [b"", b"abcd"]
+        assert batch.lengths == [1, 3]
+        assert batch.truncated == 1
 
 
 class TestArtifact:

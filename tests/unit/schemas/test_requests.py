@@ -56,6 +56,23 @@ def test_ranges(field, good, bad):
         assert {location[0] for location in locations(**{field: value})} == {field}
 
 
+@pytest.mark.parametrize("schema", [ChatCompletionRequest, FIMCompletionRequest, EmbeddingRequest])
+def test_metadata_is_kept_as_it_is_up_to_its_size(schema):
+    def made(metadata):
+        body = CHAT if schema is ChatCompletionRequest else {"model": "m", "prompt": "x", "input": "x"}
+        fields = {name: value for name, value in body.items() if name in schema.model_fields}
+        return schema.model_validate(fields | {"metadata": metadata})
+
+    fits = {"ticket": {"id": 7, "é": None}, "text": "x" * 16_000}
+    assert made(fits).metadata == fits
+
+    with pytest.raises(ValidationError) as caught:
+        made({"text": "x" * 17_000})
+    (error,) = caught.value.errors()
+    assert error["loc"] == ("metadata",)
+    assert error["msg"] == "Object should have at most 16384 bytes as JSON"
+
+
 def test_messages_of_all_roles_and_chunks():
     request = chat(
         messages=[

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from tramontane.core.byte_groups import BYTE_GROUPS, bytes_of
 from tramontane.core.prompt import TokensPrompt
 from tramontane.core.sampling import SamplingParams
 from tramontane.core.vocabulary import BYTE_VOCABULARY
@@ -123,7 +124,7 @@ class FakeGenerationEngine(_Life):
 
 
 class FakeEmbeddingEngine(_Life):
-    """Vectors of hashed words and parts of words, of texts in the vocabulary `BYTE_VOCABULARY`.
+    """Vectors of hashed words and parts of words, of texts in the vocabulary of `core.byte_groups`.
 
     Equal texts have equal vectors, similar ones have near ones; a vector never depends on the other inputs.
 
@@ -133,9 +134,7 @@ class FakeEmbeddingEngine(_Life):
     """
 
     def __init__(self, *, slots: int = 16, max_context_length: int = 8192) -> None:
-        super().__init__(
-            EngineInfo("fake", len(BYTE_VOCABULARY), max_context_length, slots, EMBEDDING_DIMENSION)
-        )
+        super().__init__(EngineInfo("fake", BYTE_GROUPS, max_context_length, slots, EMBEDDING_DIMENSION))
 
     async def embed(self, inputs: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
         """The vectors of `inputs`; see the protocol."""
@@ -144,7 +143,7 @@ class FakeEmbeddingEngine(_Life):
             check_input(token_ids, self._info)
         vectors = np.empty((len(inputs), EMBEDDING_DIMENSION), np.float32)
         for row, token_ids in zip(vectors, inputs, strict=True):
-            row[:] = hashed_vector(last_user_text(token_ids))
+            row[:] = hashed_vector(bytes_of(token_ids).decode(errors="replace"))
             await asyncio.sleep(0)
             await self.check_health()
         return vectors

@@ -5,7 +5,30 @@ Ids are UUIDs, in text on our side; times are Unix seconds. A change here needs 
 """
 
 from tramontane.storage.tables.accounts import admin_keys, api_keys, organizations, workspaces
+from tramontane.storage.tables.billing import (
+    ledger,
+    price_overrides,
+    reservation_holders,
+    reservations,
+    spending,
+    spending_limits,
+    usage_daily,
+)
 from tramontane.storage.tables.limits import limit_overrides
 from tramontane.storage.tables.schema import metadata
 
-__all__ = ["admin_keys", "api_keys", "limit_overrides", "metadata", "organizations", "workspaces"]
+__all__ = [
+    "admin_keys",
+    "api_keys",
+    "ledger",
+    "limit_overrides",
+    "metadata",
+    "organizations",
+    "price_overrides",
+    "reservation_holders",
+    "reservations",
+    "spending",
+    "spending_limits",
+    "usage_daily",
+    "workspaces",
+]

@@ -1,0 +1,1 @@
+"""The ledger: one row a request, written in groups."""
