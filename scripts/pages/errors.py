@@ -58,6 +58,14 @@ EXAMPLES: dict[type[ApiError], tuple[ApiError, str]] = {
         ),
         "Send the id and the name that the call came with. Ids of other vendors are taken unless `strict`.",
     ),
+    errors.AudioFileError: (
+        errors.AudioFileError("Failed to load audio file. Verify that the given file is valid mp3 or wav."),
+        "Send a whole wav, mp3, flac or ogg file, in base64.",
+    ),
+    errors.FileInputError: (
+        errors.FileInputError("File could not be fetched from url 'https://example.org/a.png'"),
+        "Send the file itself, as a `data:` URL. [What is read](compatibility.md).",
+    ),
     errors.InvalidModelError: (
         errors.InvalidModelError("gpt-4o"),
         "`GET /v1/models` lists the ids that are served.",

@@ -11,7 +11,9 @@
     │  │  ├─ EmbeddingBatchError     400  invalid_request_prompt                3210
     │  │  ├─ MessageOrderError       400  invalid_request_message_order         3230
     │  │  ├─ AssistantMessageError   400  invalid_request_assistant_message     3240
-    │  │  └─ FunctionCallError       400  invalid_function_call                 3280
+    │  │  ├─ FunctionCallError       400  invalid_function_call                 3280
+    │  │  ├─ AudioFileError          400  invalid_request_audio                 3291
+    │  │  └─ FileInputError          400  invalid_request_file                  3310
     │  ├─ InvalidModelError          400  invalid_model                         1500
     │  ├─ AuthenticationError        401  {"detail": "Invalid API Key"}
     │  ├─ SpendingLimitError         402  spending_limit_reached; names the limit and when it resets
@@ -148,6 +150,20 @@ class FunctionCallError(InvalidRequestError):
 
     type = "invalid_function_call"
     code = "3280"
+
+
+class AudioFileError(InvalidRequestError):
+    """Audio that is no audio file, or too long."""
+
+    type = "invalid_request_audio"
+    code = "3291"
+
+
+class FileInputError(InvalidRequestError):
+    """An image or audio that cannot be fetched or decoded, or is too large."""
+
+    type = "invalid_request_file"
+    code = "3310"
 
 
 class InvalidModelError(ApiError):

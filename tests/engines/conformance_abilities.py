@@ -12,7 +12,7 @@ import pytest
 
 from tests.engines.conformance import complete, until
 from tramontane.core.events import FinishReason
-from tramontane.core.prompt import TokensPrompt
+from tramontane.core.prompt import PromptAudio, PromptImage, TokensPrompt
 from tramontane.core.sampling import SamplingParams
 from tramontane.engines.protocol import Ability
 from tramontane.errors import FeatureNotEnabledError, InvalidRequestError
@@ -348,3 +348,17 @@ class RefusalConformance:
 
         with pytest.raises(FeatureNotEnabledError):
             await complete(engine, harness.prompt(5), stop_token_ids=harness.vocabulary.stop_ids, **params)
+
+    @pytest.mark.parametrize(
+        ("ability", "media"),
+        [
+            (Ability.VISION, {"images": [PromptImage(1, 1, b"rgb")]}),
+            (Ability.AUDIO, {"audios": [PromptAudio(16_000, bytes(4))]}),
+        ],
+    )
+    async def test_media_that_the_engine_cannot_read_are_refused(self, engine, harness, ability, media):
+        if ability in engine.info.abilities:
+            pytest.skip("this engine reads them")
+        prompt = TokensPrompt(harness.prompt(3), **media)
+        with pytest.raises(FeatureNotEnabledError, match="input is not enabled"):
+            await anext(engine.generate(prompt, SamplingParams(max_tokens=1)))

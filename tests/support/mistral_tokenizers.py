@@ -25,6 +25,17 @@ SHIPPED = {
     "v7": "mistral_instruct_tokenizer_241114.model.v7",
     "v7-images": "mistral_instruct_tokenizer_241114.model.v7m1",
 }
+WITH_IMAGES = (
+    "v3-tekken-images",
+    "v7-images",
+    "v7-tekken-images",
+    "v11-tekken-images",
+    "v13-tekken-images",
+    "v15-tekken-images",
+)
+"""Two are shipped; the others have the layout of images of Mistral Small 3.1 and later."""
+WITH_AUDIO = ("v7-tekken-audio", "v11-tekken-audio", "v13-tekken-audio", "v15-tekken-audio")
+"""With Voxtral's layout of sound."""
 MADE = ("v7-tekken", "v11-tekken", "v13-tekken", "v13-tekken-thoughts", "v15-tekken")
 ALL = (*SHIPPED, *MADE)
 SINCE = {name: int(name.split("-")[0][1:]) for name in ALL}
@@ -60,6 +71,14 @@ CONTROL = {
 }
 THOUGHTS = {34: "[THINK]", 35: "[/THINK]"}
 SETTINGS = {36: "[MODEL_SETTINGS]", 37: "[/MODEL_SETTINGS]"}
+AUDIO = {24: "[AUDIO]", 25: "[BEGIN_AUDIO]", 26: "[TRANSCRIBE]"}
+IMAGE_LAYOUT = {"image_patch_size": 14, "max_image_size": 1540, "spatial_merge_size": 2}
+AUDIO_LAYOUT = {
+    "sampling_rate": 16_000,
+    "frame_rate": 12.5,
+    "audio_encoding_config": {"num_mel_bins": 128, "hop_length": 160, "window_size": 400},
+    "chunk_length_s": 30.0,
+}
 MODEL_SETTINGS = {
     "reasoning_effort": {"type": "enum", "accepts_none": True, "values": ["none", "high"], "default": "none"}
 }
@@ -75,11 +94,16 @@ def tokenizer_path(name: str, folder: Path) -> Path:
         control = control | THOUGHTS
     if version == "v15":
         control = control | SETTINGS
-    return write_tekken(folder / name / "tekken.json", version, control)
+    media = {}
+    if name.endswith("images"):
+        media = {"image": IMAGE_LAYOUT}
+    if name.endswith("audio"):
+        control, media = control | AUDIO, {"audio": AUDIO_LAYOUT}
+    return write_tekken(folder / name / "tekken.json", version, control, media=media)
 
 
 def write_tekken(
-    path: Path, version: str, control: dict[int, str] = CONTROL, text_tokens: int = TEXT_TOKENS
+    path: Path, version: str, control: dict[int, str] = CONTROL, text_tokens: int = TEXT_TOKENS, media=None
 ) -> Path:
     """A tekken file with the first `text_tokens` of the shipped one's, and `control` tokens."""
     shipped = _shipped_tekken()
@@ -94,6 +118,7 @@ def write_tekken(
         "vocab": [*shipped["vocab"][: text_tokens - 1], smiley | {"rank": text_tokens - 1}],
         "special_tokens": tokens,
     }
+    file |= media or {}
     if version == "v15":
         file["model_settings_builder"] = MODEL_SETTINGS
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +126,7 @@ def write_tekken(
     return path
 
 
-def chat_input(messages, tools=(), **others):
+def chat_input(messages, tools=(), files=None, **others):
     """What the renderers take, of JSON as clients send it."""
     request = ChatCompletionRequest.model_validate(
         {"model": "m", "messages": messages, "tools": [*tools]} | others
@@ -111,6 +136,7 @@ def chat_input(messages, tools=(), **others):
         request.tools,
         reasoning_effort=request.reasoning_effort,
         prompt_mode=request.prompt_mode,
+        files=files or {},
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from tramontane.core.prompt import TokensPrompt
 from tramontane.core.sampling import SamplingParams
 from tramontane.engines.protocol import Ability, EngineInfo
 from tramontane.errors import ContextLengthError, FeatureNotEnabledError, InvalidRequestError
@@ -23,15 +24,17 @@ _BOUNDS: Final[Mapping[str, Callable[[Any], bool]]] = {
 """What `SamplingParams` promises of its fields. NaN is never within."""
 
 
-def check_generation(token_ids: Sequence[int], params: SamplingParams, info: EngineInfo) -> SamplingParams:
+def check_generation(prompt: TokensPrompt, params: SamplingParams, info: EngineInfo) -> SamplingParams:
     """`params` with `max_tokens` no larger than the room that the prompt leaves.
 
     Raises:
         ContextLengthError: it leaves none.
         InvalidRequestError: a token id out of the vocabulary, an empty prompt, a parameter out of its bounds.
-        FeatureNotEnabledError: a parameter asks for an ability that the engine lacks.
+        FeatureNotEnabledError: a parameter or the prompt asks for an ability that the engine lacks.
     """
+    token_ids = prompt.token_ids
     _check_prompt(token_ids, info)
+    _check_media(prompt, info)
     _check_abilities(params, info)
     room = info.max_context_length - len(token_ids)
     if room < 1:
@@ -65,6 +68,13 @@ def _check_prompt(token_ids: Sequence[int], info: EngineInfo) -> None:
 def _check_in_vocabulary(token_ids: Collection[int], info: EngineInfo) -> None:
     if token_ids and (min(token_ids) < 0 or max(token_ids) >= info.vocabulary_size):
         raise InvalidRequestError(f"A token id is not in the vocabulary of {info.vocabulary_size} tokens")
+
+
+def _check_media(prompt: TokensPrompt, info: EngineInfo) -> None:
+    if prompt.images and Ability.VISION not in info.abilities:
+        raise FeatureNotEnabledError("Image input")
+    if prompt.audios and Ability.AUDIO not in info.abilities:
+        raise FeatureNotEnabledError("Audio input")
 
 
 def _check_abilities(params: SamplingParams, info: EngineInfo) -> None:

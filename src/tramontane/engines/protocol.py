@@ -24,6 +24,10 @@ class Ability(StrEnum):
     """Obeys `SamplingParams.grammar`."""
     LOGPROBS = "logprobs"
     """Obeys `SamplingParams.logprobs`."""
+    VISION = "vision"
+    """Reads `TokensPrompt.images`."""
+    AUDIO = "audio"
+    """Reads `TokensPrompt.audios`."""
     SCRIPTED = "scripted"
     """Says what somebody wrote before, who answers for its form: no grammar is asked of it."""
 
@@ -103,7 +107,7 @@ class GenerationEngine(Engine, Protocol):
             ContextLengthError: the prompt leaves no room for a single token.
             InvalidRequestError: token ids out of the vocabulary, an empty prompt, a parameter it cannot obey,
                 a grammar that is wrong or takes too long to read.
-            FeatureNotEnabledError: a parameter asks for an ability that `info` does not name.
+            FeatureNotEnabledError: a parameter or the prompt asks for an ability that `info` does not name.
             EngineUnavailableError: loading or restarting for longer than a request should wait.
             EngineError: it failed on the way; what was yielded before stands.
         """

@@ -17,7 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tramontane.core.clock import Clock, SystemClock
 from tramontane.core.output_format import OutputFormat, TaggedCalls
-from tramontane.core.prompt import TokensPrompt
+from tramontane.core.prompt import Modality, TokensPrompt
 from tramontane.errors import ContextLengthError, InvalidRequestError, ModelStoreError
 from tramontane.prompts.control import Veil, texts_in, veiled
 from tramontane.prompts.conversation import Conversation, conversation_from_messages
@@ -106,6 +106,11 @@ class ChatRenderer:
     def reasoning_efforts(self) -> Sequence[ReasoningEffort]:
         """What the template can tell the model."""
         return self._knowledge.reasoning_efforts
+
+    @property
+    def modalities(self) -> frozenset[Modality]:
+        """Templates have no one way to write them."""
+        return frozenset()
 
     def render(self, chat: ChatInput, max_context_length: int) -> RenderedChat:
         """The prompt up to where the model goes on: after the assistant's header and the prefix.

@@ -1,4 +1,4 @@
-"""Content that a model of text cannot read, by the names that the hosted API gives it."""
+"""Content beside text: its limits, and the names that the hosted API gives it."""
 
 from typing import Final
 
@@ -15,6 +15,12 @@ from tramontane.schemas.content import (
     ThinkChunk,
 )
 
+MAX_IMAGES: Final = 8
+"""In one request, as hosted."""
+MAX_IMAGE_BYTES: Final = 10 * 1024 * 1024
+"""As hosted."""
+MAX_AUDIO_BYTES: Final = 50 * 1024 * 1024
+
 _KINDS: Final = {
     ImageURLChunk: "Image",
     AudioChunk: "Audio",
@@ -25,6 +31,11 @@ _KINDS: Final = {
     ResourceChunk: "Resource",
     ResourceLinkChunk: "Resource",
 }
+
+
+def called(source: str) -> str:
+    """How an error calls the file of a chunk."""
+    return f"from '{source}'" if source.startswith("https://") else "input"
 
 
 def input_error(chunk: ContentChunk) -> FeatureNotEnabledError:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final
 from mistral_common.tokens.tokenizers.base import SpecialTokens, TokenizerVersion
 
 from tramontane.core.output_format import ListedCalls, NamedCalls, OutputFormat, Section, TokenThoughts
-from tramontane.core.prompt import TokensPrompt
+from tramontane.core.prompt import Modality, TokensPrompt
 from tramontane.core.vocabulary import Vocabulary
 from tramontane.errors import ContextLengthError, FeatureNotEnabledError
 from tramontane.prompts.message_order import check_messages
 from tramontane.prompts.mistral_errors import hosted_error
+from tramontane.prompts.mistral_media import prompt_of, use_our_readers
 from tramontane.prompts.mistral_request import RequestBuilder, thought
 from tramontane.prompts.mistral_thinking import asks_to_think, with_thinking_prompt
 from tramontane.prompts.renderer import ChatInput, RenderedChat, text_length
@@ -52,7 +53,12 @@ class MistralRenderer:
         self._thoughts = _thoughts(tokenizer)
         self._chunk_join = "" if tokenizer.version >= TokenizerVersion.v15 else BETWEEN_CHUNKS
         self._settings = tokenizer.instruct_tokenizer.tokenizer.model_settings_builder
-        self._builder = RequestBuilder(thinks=self._thoughts is not None, strict=strict)
+        self._readable = use_our_readers(tokenizer)
+        self._builder = RequestBuilder(
+            thinks=self._thoughts is not None,
+            strict=strict,
+            sampling_rate=self._readable.sampling_rate,
+        )
 
     @property
     def output_format(self) -> OutputFormat:
@@ -66,6 +72,11 @@ class MistralRenderer:
             return [ReasoningEffort.none, ReasoningEffort.high] if self._thoughts else []
         declared = self._settings.reasoning_effort
         return [ReasoningEffort(effort) for effort in declared.values] if declared else []
+
+    @property
+    def modalities(self) -> frozenset[Modality]:
+        """What the tokenizer has tokens for."""
+        return self._readable.modalities
 
     def render(self, chat: ChatInput, max_context_length: int) -> RenderedChat:
         """The prompt up to where the model goes on: after the last message, its prefix or its open thought.
@@ -81,16 +92,16 @@ class MistralRenderer:
         check_messages(chat.messages)
         if chat.tools and not self._calls:
             raise FeatureNotEnabledError(FUNCTION_CALLING)
-        token_ids = self._encode(self._told_to_think(chat))
-        rendered = RenderedChat(TokensPrompt(token_ids), *self._begun(chat.messages))
+        prompt = self._encode(self._told_to_think(chat))
+        rendered = RenderedChat(prompt, *self._begun(chat.messages))
         if chat.constrained_to is Section.CALLS and self._calls:
-            prompt = TokensPrompt([*token_ids, self._calls.start])
+            prompt = replace(prompt, token_ids=[*prompt.token_ids, self._calls.start])
             return replace(rendered, prompt=prompt, begins_in=Section.CALLS)
         return rendered
 
-    def _encode(self, chat: ChatInput) -> list[int]:
+    def _encode(self, chat: ChatInput) -> TokensPrompt:
         try:
-            return self._tokenizer.encode_chat_completion(self._builder.build(chat)).tokens
+            return prompt_of(self._tokenizer.encode_chat_completion(self._builder.build(chat)))
         except Exception as error:
             raise hosted_error(error) from error
 

@@ -1,17 +1,26 @@
 """A conversation of the wire → a request of `mistral-common`, which knows how Mistral's models read it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mistral_common.protocol.instruct import chunk as chunks
 from mistral_common.protocol.instruct import messages, tool_calls
 from mistral_common.protocol.instruct.request import ChatCompletionRequest, ReasoningEffort
 
-from tramontane.prompts.inputs import input_error
+from tramontane.prompts.audio import read_audio
+from tramontane.prompts.images import read_image
+from tramontane.prompts.inputs import called, input_error
 from tramontane.prompts.renderer import ChatInput
 from tramontane.prompts.tool_ids import ToolIds
-from tramontane.schemas.content import ContentChunk, ReferenceChunk, TextChunk, ThinkChunk
-from tramontane.schemas.messages import AssistantMessage, Message, SystemMessage, ToolMessage, UserMessage
+from tramontane.schemas.content import (
+    AudioChunk,
+    ContentChunk,
+    ImageURLChunk,
+    ReferenceChunk,
+    TextChunk,
+    ThinkChunk,
+)
+from tramontane.schemas.messages import AssistantMessage, SystemMessage, ToolMessage, UserMessage
 from tramontane.schemas.tools import Tool, ToolCall
 
 Content = str | list[chunks.ContentChunk]
@@ -28,33 +37,36 @@ class RequestBuilder:
     """The tokenizer can encode thoughts; without that, those of earlier answers are left out."""
     strict: bool = False
     """Ids of tool calls must have the hosted API's form."""
+    sampling_rate: int = 0
+    """Of the sound that the model hears, in samples a second."""
 
     def build(self, chat: ChatInput) -> ChatCompletionRequest[messages.ChatMessage]:
         """The request, not yet validated, without what is for sampling only.
 
         Raises:
-            FeatureNotEnabledError: content that is not text.
+            FeatureNotEnabledError: content that is neither text nor in `chat.files`.
+            FileInputError, AudioFileError: an image or audio that cannot be read.
             FunctionCallError: an id of a call, in strict mode.
         """
         effort = chat.reasoning_effort
         return ChatCompletionRequest(
             model=MODEL,
-            messages=list(self._messages(chat.messages)),
+            messages=list(self._messages(chat)),
             tools=list(map(_tool, chat.tools)) or None,
             reasoning_effort=ReasoningEffort(effort.value) if effort else None,
         )
 
-    def _messages(self, wire: Sequence[Message]) -> Iterator[messages.ChatMessage]:
+    def _messages(self, chat: ChatInput) -> Iterator[messages.ChatMessage]:
         ids = ToolIds(strict=self.strict)
-        for message in wire:
+        for message in chat.messages:
             match message:
                 case SystemMessage(content=content):
                     yield messages.SystemMessage(content=self._content(content))
                 case UserMessage(content=content):
-                    yield messages.UserMessage(content=_text_content(content))
+                    yield messages.UserMessage(content=self._said(content, chat.files))
                 case ToolMessage(content=content, tool_call_id=call_id, name=name):
                     yield messages.ToolMessage(
-                        content=_text_content(content), tool_call_id=ids.answered(call_id), name=name
+                        content=self._said(content, chat.files), tool_call_id=ids.answered(call_id), name=name
                     )
                 case AssistantMessage():
                     yield from self._answer(message, ids)
@@ -74,6 +86,24 @@ class RequestBuilder:
             return content or ""
         hidden = ReferenceChunk if self.thinks else ReferenceChunk | ThinkChunk
         return [chunk for chunk in content if not isinstance(chunk, hidden)]
+
+    def _said(self, content: str | Sequence[ContentChunk] | None, files: Mapping[str, bytes]) -> Content:
+        """What a user or a tool says and shows."""
+        if content is None or isinstance(content, str):
+            return content or ""
+        return [self._shown_chunk(chunk, files) for chunk in content]
+
+    def _shown_chunk(self, chunk: ContentChunk, files: Mapping[str, bytes]) -> chunks.ContentChunk:
+        match chunk:
+            case TextChunk(text=text):
+                return chunks.TextChunk(text=text)
+            case ImageURLChunk(source=source) if source in files:
+                return chunks.ImageChunk(image=read_image(files[source], called(source)))
+            case AudioChunk(source=source) if source in files:
+                # The library's own readers are not used: raw samples, for `mistral_media` to lay out.
+                return chunks.AudioChunk(input_audio=read_audio(files[source], self.sampling_rate).tobytes())
+            case _:
+                raise input_error(chunk)
 
     def _content(self, content: str | Sequence[ContentChunk]) -> Content:
         if isinstance(content, str):
@@ -96,15 +126,6 @@ class RequestBuilder:
 def thought(chunk: ThinkChunk) -> str:
     """What was thought, without its sources."""
     return "".join(part.text for part in chunk.thinking if isinstance(part, TextChunk))
-
-
-def _text_content(content: str | Sequence[ContentChunk] | None) -> Content:
-    """What a user or a tool says: text, or an error."""
-    if content is None or isinstance(content, str):
-        return content or ""
-    if refused := next((chunk for chunk in content if not isinstance(chunk, TextChunk)), None):
-        raise input_error(refused)
-    return [chunks.TextChunk(text=chunk.text) for chunk in content if isinstance(chunk, TextChunk)]
 
 
 def _tool(tool: Tool) -> tool_calls.Tool:

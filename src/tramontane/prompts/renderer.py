@@ -1,11 +1,11 @@
 """What all ways of making a prompt of a conversation have in common."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from tramontane.core.output_format import OutputFormat, Section
-from tramontane.core.prompt import TokensPrompt
+from tramontane.core.prompt import Modality, TokensPrompt
 from tramontane.schemas.chat import MistralPromptMode, ReasoningEffort
 from tramontane.schemas.content import TextChunk
 from tramontane.schemas.messages import Message
@@ -26,6 +26,8 @@ class ChatInput:
     """
     reasoning_effort: ReasoningEffort | None = None
     prompt_mode: MistralPromptMode | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """The files of images and audio, by what a chunk names them with: their URL or their data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,11 @@ class Renderer(Protocol):
     @property
     def reasoning_efforts(self) -> Sequence[ReasoningEffort]:
         """The values of `reasoning_effort` that the model knows; empty if it does not think."""
+        ...
+
+    @property
+    def modalities(self) -> Set[Modality]:
+        """What the prompt can hold beside text; chunks of any other kind are refused."""
         ...
 
     def render(self, chat: ChatInput, max_context_length: int) -> RenderedChat:

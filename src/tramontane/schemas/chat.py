@@ -4,16 +4,25 @@ Every field of the hosted API is read and checked, also those that the served mo
 `serving` refuses these by name, so that no field is ever ignored.
 """
 
+import re
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from tramontane.schemas.base import Items, WireModel
+from tramontane.schemas.content import ImageURLChunk
 from tramontane.schemas.guardrails import GuardrailConfig
 from tramontane.schemas.messages import Message
 from tramontane.schemas.sampling import Metadata, Penalty, RandomSeed, Stop, Temperature, TokenCount, TopP
 from tramontane.schemas.tools import AnyTool, ToolChoice, ToolChoiceEnum
+
+_IMAGE_SOURCE: Final = re.compile(r"https://|data:image/[\w.+-]+;base64,")
+_BAD_IMAGE_SOURCE: Final = (
+    "Value error, Image content must be a URL (starting with 'https') or base64 encoded image (starting with "
+    "'data:image/<format>;base64,<image-base64>')."
+)
 
 
 class ResponseFormats(StrEnum):
@@ -105,3 +114,12 @@ class ChatCompletionRequest(WireModel):
     prompt_cache_key: str | None = None
     service_tier: RequestedServiceTier | None = None
     safe_prompt: bool = False
+
+    @model_validator(mode="after")
+    def _images_have_a_place(self) -> Self:
+        """As hosted: for the body as a whole, not for the chunk."""
+        for message in self.messages:
+            for chunk in message.content if isinstance(message.content, list) else ():
+                if isinstance(chunk, ImageURLChunk) and not _IMAGE_SOURCE.match(chunk.source):
+                    raise PydanticCustomError("value_error", _BAD_IMAGE_SOURCE)
+        return self

@@ -47,6 +47,11 @@ class ImageURLChunk(WireModel):
     type: Literal["image_url"] = "image_url"
     image_url: ImageURL | str
 
+    @property
+    def source(self) -> str:
+        """The URL, whichever way it is given."""
+        return self.image_url if isinstance(self.image_url, str) else self.image_url.url
+
 
 class DocumentURLChunk(WireModel):
     """A document by its URL."""
@@ -95,6 +100,11 @@ class AudioChunk(WireModel):
 
     type: Literal["input_audio"] = "input_audio"
     input_audio: str
+
+    @property
+    def source(self) -> str:
+        """Where it is, or the audio itself."""
+        return self.input_audio
 
 
 class ResourceChunk(WireModel):

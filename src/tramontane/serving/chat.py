@@ -11,12 +11,14 @@ from tramontane.core.events import Event
 from tramontane.engines.protocol import Ability
 from tramontane.errors import FeatureNotEnabledError
 from tramontane.prompts.renderer import ChatInput, text_length
+from tramontane.remote.files import RemoteFiles
 from tramontane.schemas.chat import ChatCompletionRequest
 from tramontane.schemas.messages import AssistantMessage, Message, SystemMessage
 from tramontane.serving.assemble import Completion, assemble
 from tramontane.serving.constraints import constraint_of
 from tramontane.serving.features import CHAT_FIELDS, check_features
 from tramontane.serving.generation import Generation, generate
+from tramontane.serving.media import Files, MediaFiles
 from tramontane.serving.offload import LONG_TEXT, off_loop
 from tramontane.serving.reasoning import check_reasoning
 from tramontane.serving.response_format import AnswerFormat, answer_format
@@ -34,8 +36,9 @@ SAFE_PROMPT: Final = (
 class ChatService:
     """Continues conversations with the models of the catalog."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, media: MediaFiles | None = None) -> None:
         self._catalog = catalog
+        self._media = media or MediaFiles(RemoteFiles())
 
     async def stream(self, context: RequestContext, request: ChatCompletionRequest) -> AsyncGenerator[Event]:
         """The answers as they come. Errors of the request are raised before the first event.
@@ -47,7 +50,8 @@ class ChatService:
             EngineError: the engine failed or is not there.
         """
         model = self._model(request)
-        generation = await off_loop(_size(request), _generation, model, request)
+        files = await self._media.load(request.messages, model)
+        generation = await off_loop(_size(request, files), _generation, model, request, files)
         async with aclosing(generate(context, model, generation)) as events:
             async for event in events:
                 yield event
@@ -66,18 +70,18 @@ class ChatService:
         return model
 
 
-def _size(request: ChatCompletionRequest) -> int:
-    """Characters to be read; a request with JSON in it counts as long.
+def _size(request: ChatCompletionRequest, files: Files) -> int:
+    """Characters to be read; a request with files or JSON in it counts as long.
 
     A small schema can make a large grammar, and nested values cannot be measured without a walk through them.
     """
     has_calls = any(isinstance(said, AssistantMessage) and said.tool_calls for said in request.messages)
-    if has_calls or request.tools or request.response_format.json_schema:
+    if files or has_calls or request.tools or request.response_format.json_schema:
         return LONG_TEXT + 1
-    return text_length(request.messages)
+    return text_length(request.messages) + len(request.messages)
 
 
-def _generation(model: GenerationModel, request: ChatCompletionRequest) -> Generation:
+def _generation(model: GenerationModel, request: ChatCompletionRequest, files: Files) -> Generation:
     """The request in the words of the model side. Pure: a long one is read in a thread."""
     check_reasoning(request, model.chat.reasoning_efforts)
     tools, output_format = tool_use(request), model.chat.output_format
@@ -89,6 +93,7 @@ def _generation(model: GenerationModel, request: ChatCompletionRequest) -> Gener
         constrained_to=constraint.section,
         reasoning_effort=request.reasoning_effort,
         prompt_mode=request.prompt_mode,
+        files=files,
     )
     max_context_length = context_length(model)
     rendered = model.chat.render(chat, max_context_length)

@@ -72,7 +72,7 @@ COMPLETION_FIELDS: Final[dict[str, FieldSupport]] = {
 
 CHAT_FIELDS: Final[dict[str, FieldSupport]] = COMPLETION_FIELDS | {
     "messages": _served(
-        "text of all roles, and `prefix`; image, audio, document and file chunks are refused"
+        "text of all roles, and `prefix`; [other content](#messages) where the model can read it"
     ),
     "presence_penalty": _served(),
     "frequency_penalty": _served(),

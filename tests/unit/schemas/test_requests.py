@@ -73,6 +73,40 @@ def test_metadata_is_kept_as_it_is_up_to_its_size(schema):
     assert error["msg"] == "Object should have at most 16384 bytes as JSON"
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["https://example.org/a.png", "data:image/png;base64,AAAA", "data:image/svg+xml;base64,AAAA", "https://"],
+)
+def test_places_where_an_image_may_be(url):
+    for value in (url, {"url": url}):
+        chat(messages=[{"role": "user", "content": [{"type": "image_url", "image_url": value}]}])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "iVBORw0KGgo=",
+        "http://example.org/a.png",
+        "file:///etc/passwd",
+        "data:text/plain;base64,AA",
+        "data:,",
+    ],
+)
+@pytest.mark.parametrize("role", ["user", "assistant"])
+def test_any_other_place_is_the_hosted_error(url, role):
+    for value in (url, {"url": url}):
+        with pytest.raises(ValidationError) as caught:
+            chat(messages=[QUESTION, {"role": role, "content": [{"type": "image_url", "image_url": value}]}])
+        (error,) = caught.value.errors()
+        assert error["type"] == "value_error"
+        assert error["loc"] == ()
+        assert error["msg"] == (
+            "Value error, Image content must be a URL (starting with 'https') or base64 encoded image "
+            "(starting with 'data:image/<format>;base64,<image-base64>')."
+        )
+
+
 def test_messages_of_all_roles_and_chunks():
     request = chat(
         messages=[

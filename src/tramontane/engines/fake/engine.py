@@ -91,7 +91,7 @@ class FakeGenerationEngine(_Life):
     async def generate(self, prompt: TokensPrompt, params: SamplingParams) -> AsyncGenerator[EngineDelta]:
         """Answer `prompt`; see the protocol."""
         await self.check_health()
-        params = check_generation(prompt.token_ids, params, self._info)
+        params = check_generation(prompt, params, self._info)
         reply = self._script.reply(last_user_text(prompt.token_ids))
         data, finish_reason = answer_to(reply, params)
         self._running += 1

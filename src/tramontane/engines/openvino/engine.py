@@ -143,10 +143,9 @@ class OpenVinoGenerationEngine(_OpenVinoEngine):
 
     async def generate(self, prompt: TokensPrompt, params: SamplingParams) -> AsyncGenerator[EngineDelta]:
         """Continue `prompt`; see the protocol."""
-        token_ids = list(prompt.token_ids)
-        params = check_generation(token_ids, params, self._info)
+        params = check_generation(prompt, params, self._info)
         check_grammar(params, self._control_ids)
-        command = Generate(next(self._ids), token_ids, params)
+        command = Generate(next(self._ids), list(prompt.token_ids), params)
         worker = await self._supervisor.worker()
         mailbox = self._mailboxes[command.id] = Mailbox()
         worker.send(command)
