@@ -86,6 +86,22 @@ EXAMPLES: dict[type[ApiError], tuple[ApiError, str]] = {
         errors.UnknownPriceError("my-model"),
         "Set a price: a model that costs an unknown sum cannot be held to a limit. [Prices](billing.md).",
     ),
+    errors.PermissionDeniedError: (
+        errors.PermissionDeniedError("This is an API key. The admin API takes admin keys only."),
+        "Use a key of the right kind. [Keys](accounts.md).",
+    ),
+    errors.NotFoundError: (
+        errors.NotFoundError("There is no workspace 'research'"),
+        "List what there is: `GET /v1/admin/workspaces`, `tramontane workspaces list`.",
+    ),
+    errors.ConflictError: (
+        errors.ConflictError("Another workspace has the name 'research'"),
+        "Do what the message says.",
+    ),
+    errors.DatabaseUnavailableError: (
+        errors.DatabaseUnavailableError(),
+        "Come back after `retry-after` seconds. The server's log says what the database lacks.",
+    ),
     errors.ModelNotFoundError: (
         errors.ModelNotFoundError("pixtral-large-latest"),
         "`GET /v1/models` lists the ids that are served.",

@@ -10,7 +10,9 @@ from typing import Final, Protocol
 from fastapi import FastAPI
 
 from tramontane.accounts.entities import ApiKey, NewKey
+from tramontane.accounts.key_service import KeyService
 from tramontane.accounts.service import AccountsService
+from tramontane.accounts.workspace_service import WorkspaceService
 from tramontane.api.app import create_app
 from tramontane.api.deps import Services
 from tramontane.catalog.catalog import Catalog, EmbeddingModel, GenerationModel, LoadedModel
@@ -31,7 +33,7 @@ from tramontane.scheduling.admission import Admission
 from tramontane.serving.chat import ChatService
 from tramontane.serving.embeddings import EmbeddingService
 from tramontane.serving.fim import FimService
-from tramontane.settings import Settings
+from tramontane.settings import Settings, revealed
 from tramontane.storage.database import Database
 from tramontane.weights.artifact import Artifact
 from tramontane.weights.progress import FetchProgress
@@ -72,7 +74,9 @@ class RunningServer:
 
     app: FastAPI
     catalog: Catalog
-    new_key: NewKey | None
+    plan: str
+    """Of the default workspace."""
+    new_key: NewKey[ApiKey] | None
     """The key that this start has made, to be shown once."""
     key: ApiKey | None
     """The default workspace's key, if one is valid."""
@@ -121,15 +125,17 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
     """
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        database_url = settings.database_url.get_secret_value() if settings.database_url else None
-        database = await Database.open(settings.data_dir, database_url)
+        database = await Database.open(settings.data_dir, revealed(settings.database_url))
         stack.push_async_callback(database.close)
-        operator_key = settings.api_key.get_secret_value() if settings.api_key else None
-        accounts = AccountsService(database, clock, operator_key)
+        accounts = AccountsService(database, clock, revealed(settings.api_key), revealed(settings.admin_key))
+        accounts.start()
+        stack.push_async_callback(accounts.close)
         models = await _load_models(settings, prepared, stack)
         catalog = Catalog(models)
         services = Services(
             accounts=accounts,
+            workspaces=WorkspaceService(database, clock),
+            keys=KeyService(database, clock),
             catalog=catalog,
             chat=ChatService(catalog),
             fim=FimService(catalog),
@@ -138,7 +144,9 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
         )
         # Last, so that a start that fails has not spent the one showing of the key.
         new_key = await accounts.ensure_default(settings.plan)
-        yield RunningServer(create_app(services, settings), catalog, new_key, await accounts.default_key())
+        workspace = await accounts.default_workspace()
+        key = await accounts.default_key()
+        yield RunningServer(create_app(services, settings), catalog, workspace.plan, new_key, key)
 
 
 async def _load_models(

@@ -18,15 +18,19 @@
     │  ├─ AuthenticationError        401  {"detail": "Invalid API Key"}
     │  ├─ SpendingLimitError         402  spending_limit_reached; names the limit and when it resets
     │  ├─ UnknownPriceError          403  unpriced_model: a spending limit rules, and the model has no price
+    │  ├─ PermissionDeniedError      403  forbidden: the key is valid, but not for this
     │  ├─ ModelNotFoundError         404  {"message": "Model … was not found."}
+    │  ├─ NotFoundError              404  not_found: the admin API knows no such thing
     │  ├─ SupersededError            409  a newer request with the same prompt_cache_key came
+    │  ├─ ConflictError              409  conflict: a name is taken, a key has ended, …
     │  ├─ RequestTooLargeError       413  the body is larger than the server reads
     │  ├─ RequestValidationError     422  {"detail": [{"type", "loc", "msg", "input"}]}
     │  ├─ RateLimitError             429  rate_limited                          1300, with retry-after
     │  ├─ CapacityError              429  service_tier_capacity_exceeded        3505, with retry-after
     │  ├─ EngineError                500  internal_server_error                 1000
     │  ├─ EngineUnavailableError     503  service_unavailable                   1000, with retry-after
-    │  └─ LedgerUnavailableError     503  service_unavailable, when the database cannot be written
+    │  ├─ LedgerUnavailableError     503  service_unavailable, when the database cannot be written
+    │  └─ DatabaseUnavailableError   503  service_unavailable                   1000, with retry-after
     ├─ ConfigurationError            the operator must change something; the message says what
     ├─ ModelStoreError               a model cannot be fetched, checked, read or converted; says which and why
     ├─ StorageError                  the database cannot be opened or is not ours to use
@@ -213,6 +217,13 @@ class UnknownPriceError(ApiError):
         )
 
 
+class PermissionDeniedError(ApiError):
+    """The key is valid, but does not open this part of the API."""
+
+    status = 403
+    type = "forbidden"
+
+
 class ModelNotFoundError(ApiError):
     """`GET /v1/models/{id}` of a model that is not served."""
 
@@ -224,6 +235,20 @@ class ModelNotFoundError(ApiError):
     def body(self) -> dict[str, Any]:
         """The gateway's own shape, which has no envelope."""
         return {"message": self.message}
+
+
+class NotFoundError(ApiError):
+    """The admin API and the commands know nothing by this id or name."""
+
+    status = 404
+    type = "not_found"
+
+
+class ConflictError(ApiError):
+    """What exists stands in the way: a name is taken or stands for several, a key has ended."""
+
+    status = 409
+    type = "conflict"
 
 
 class SupersededError(ApiError):
@@ -321,6 +346,19 @@ class LedgerUnavailableError(ApiError):
 
     def __init__(self, retry_after: int = 1) -> None:
         super().__init__("Service unavailable.", headers={"retry-after": str(retry_after)})
+
+
+class DatabaseUnavailableError(ApiError):
+    """The database is out of reach, locked or full. The server's log says which; it recovers by itself."""
+
+    status = 503
+    type = "service_unavailable"
+    code = "1000"
+
+    def __init__(self, retry_after: int = 1) -> None:
+        super().__init__(
+            "The server cannot use its database at the moment.", headers={"retry-after": str(retry_after)}
+        )
 
 
 class ConfigurationError(TramontaneError):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from platformdirs import user_cache_path, user_config_path, user_data_path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
 from tramontane.errors import ConfigurationError
@@ -72,10 +72,15 @@ class Settings(BaseModel):
         description="Key of the default workspace, chosen by the operator (CI, containers): at least 8 "
         "visible ASCII characters. Never stored; valid while it is set.",
     )
-    plan: Plan = Field(
-        "experiment",
-        description="Plan of the default workspace. Accepted from the start; limits come with a later "
-        "release, and until then no plan limits anything.",
+    admin_key: Annotated[SecretStr | None, Unset("the admin API takes made keys only")] = Field(
+        None,
+        description="Admin key chosen by the operator, as `api_key` is: it opens the admin API and no model. "
+        "Never stored; valid while it is set.",
+    )
+    plan: Annotated[Plan | None, Unset("what the workspace has, at first experiment")] = Field(
+        None,
+        description="Plan that each start puts the default workspace on. Limits come with a later release, "
+        "and until then no plan limits anything.",
     )
     engine: EngineName = Field(
         "openvino",
@@ -141,11 +146,18 @@ class Settings(BaseModel):
     def _is_redis(cls, url: SecretStr | None) -> SecretStr | None:
         return _with_scheme(url, ("redis", "rediss", "unix"))
 
-    @field_validator("api_key")
+    @field_validator("api_key", "admin_key")
     @classmethod
     def _fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
         if key is not None and not re.fullmatch(r"[!-~]{8,}", key.get_secret_value()):
             raise ValueError("must be at least 8 visible ASCII characters without spaces")
+        return key
+
+    @field_validator("admin_key")
+    @classmethod
+    def _is_another(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if key is not None and key == info.data.get("api_key"):
+            raise ValueError("must be another one than the API key")
         return key
 
 
@@ -153,6 +165,11 @@ def _with_scheme(url: SecretStr | None, schemes: Sequence[str]) -> SecretStr | N
     if url is not None and url.get_secret_value().partition("://")[0] not in schemes:
         raise ValueError(f"must be a URL that begins with {' or '.join(f'{name}://' for name in schemes)}")
     return url
+
+
+def revealed(secret: SecretStr | None) -> str | None:
+    """The text of a secret setting."""
+    return None if secret is None else secret.get_secret_value()
 
 
 def default_config_file() -> Path:

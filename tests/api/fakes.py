@@ -9,7 +9,12 @@ from tramontane.catalog.profile import Capabilities, ModelProfile
 from tramontane.core.events import ChoiceEnd, FinishReason, TextDelta
 from tramontane.core.principal import Principal
 from tramontane.core.usage import Usage
-from tramontane.errors import AuthenticationError, EngineUnavailableError, InvalidModelError
+from tramontane.errors import (
+    AuthenticationError,
+    EngineUnavailableError,
+    InvalidModelError,
+    PermissionDeniedError,
+)
 from tramontane.prompts.chat_template import ChatRenderer
 from tramontane.prompts.tokenizer import ByteTokenizer
 from tramontane.serving.assemble import assemble
@@ -42,6 +47,10 @@ class FakeAccounts:
         if key != KEY:
             raise AuthenticationError
         return Principal("org", "workspace", "key")
+
+    async def authenticate_admin(self, key):
+        await self.authenticate(key)
+        raise PermissionDeniedError("This is an API key.")
 
 
 class StillClock:
@@ -119,6 +128,8 @@ def fake_services(chat=None, fim=None, embeddings=None, engine=None):
     embedding_model = EmbeddingModel(EMBEDDING_PROFILE, FakeEngine(), None, None)
     return Services(
         accounts=FakeAccounts(),
+        workspaces=None,
+        keys=None,
         catalog=Catalog([chat_model, embedding_model]),
         chat=chat or FakeCompletions(),
         fim=fim or FakeCompletions(),

@@ -98,6 +98,18 @@ class TestRevision:
         await eventually(lambda: other.revision > before)
         await other.close()
 
+    async def test_an_announcement_of_our_own_counts_once(self, database, place):
+        other = await place.open()
+        heard = other.revision
+        await add_organization(database, 1, announces=True)
+        counted = database.revision
+        await eventually(lambda: other.revision != heard)  # by then it has come back to us as well
+        async with database.transaction() as connection:
+            await connection.exec_driver_sql("SELECT 1")
+
+        assert database.revision == counted
+        await other.close()
+
     async def test_what_was_missed_meanwhile_is_made_up_for(self, database, place, monkeypatch):
         other = await place.open()
         before = other.revision

@@ -38,6 +38,7 @@ class PreparedModels:
 class RunningServer:
     app: Starlette
     catalog: list
+    plan: str
     new_key: NewKey | None
     key: ApiKey | None
 
@@ -64,13 +65,16 @@ async def build(settings, prepared):
             await asyncio.sleep(60)
         finally:
             print("gave up starting", file=sys.stderr, flush=True)
-    record = ApiKey("id", "workspace", "First key", "digest", "tm_…0000", 0)
+    record = ApiKey(
+        id="id", owner_id="workspace", name="First key", digest="digest", hint="tm_…0000", created_at=0
+    )
     operators = settings.api_key and settings.api_key.get_secret_value()
     known = operators or NEW_KEY
     try:
         yield RunningServer(
             application(known),
             [SimpleNamespace(profile=CHAT), SimpleNamespace(profile=EMBED)],
+            settings.plan or "experiment",
             None if operators else NewKey(NEW_KEY, record),
             None if operators else record,
         )

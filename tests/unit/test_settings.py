@@ -23,7 +23,7 @@ def test_defaults_need_neither_file_nor_environment():
     settings = load_settings()
 
     assert settings == Settings()
-    assert (settings.host, settings.port, settings.plan) == ("127.0.0.1", 8000, "experiment")
+    assert (settings.host, settings.port, settings.plan) == ("127.0.0.1", 8000, None)
 
 
 def test_the_command_line_wins_over_the_environment_and_that_over_the_file(config, monkeypatch):
@@ -192,3 +192,11 @@ def test_passwords_in_urls_are_not_shown_with_the_settings(monkeypatch):
 
     assert settings.database_url.get_secret_value().endswith("@host/db")
     assert "hidden" not in f"{settings} {settings!r} {settings.model_dump()}"
+
+
+def test_an_admin_key_is_another_key(monkeypatch):
+    monkeypatch.setenv("TRAMONTANE_API_KEY", "one-for-everything")
+    monkeypatch.setenv("TRAMONTANE_ADMIN_KEY", "one-for-everything")
+
+    with pytest.raises(ConfigurationError, match=r"^TRAMONTANE_ADMIN_KEY: must be another one"):
+        load_settings()

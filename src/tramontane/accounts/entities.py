@@ -1,11 +1,21 @@
 """What accounts are made of. Ids are UUIDs in text, times are Unix seconds."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, Final, Generic, TypeVar
+
+from tramontane.accounts.keys import ADMIN_PREFIX, API_PREFIX
+
+# Known beforehand, so that two first starts at once make one, and the operator's keys need no look-up.
+DEFAULT_ORGANIZATION_ID: Final = "00000000-0000-7000-8000-000000000001"
+DEFAULT_WORKSPACE_ID: Final = "00000000-0000-7000-8000-000000000002"
+OPERATOR_KEY_ID: Final = "00000000-0000-7000-8000-000000000003"
+OPERATOR_ADMIN_KEY_ID: Final = "00000000-0000-7000-8000-000000000004"
 
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """What keys, limits and usage belong to."""
+    """What API keys, limits and usage belong to."""
 
     id: str
     organization_id: str
@@ -15,12 +25,24 @@ class Workspace:
     archived_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
+class KeyStatus(StrEnum):
+    """Whether a key opens anything, and why not."""
+
+    active = "active"
+    expired = "expired"
+    revoked = "revoked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
     """All that is kept of a key; the key itself is not."""
 
+    PREFIX: ClassVar[str]
+    NOUN: ClassVar[str]
+
     id: str
-    workspace_id: str
+    owner_id: str
+    """The workspace of an API key, the organization of an admin key."""
     name: str
     digest: str
     hint: str
@@ -29,17 +51,49 @@ class ApiKey:
     revoked_at: int | None = None
     last_used_at: int | None = None
 
+    def status(self, now: float) -> KeyStatus:
+        """What it is at the time `now`."""
+        if self.revoked_at is not None:
+            return KeyStatus.revoked
+        if self.expires_at is not None and self.expires_at <= now:
+            return KeyStatus.expired
+        return KeyStatus.active
+
     def is_valid(self, now: float) -> bool:
         """Whether it opens anything at the time `now`."""
-        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+        return self.status(now) is KeyStatus.active
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey(Key):
+    """Opens the models, in the name of a workspace."""
+
+    PREFIX = API_PREFIX
+    NOUN = "API key"
+
+    @property
+    def workspace_id(self) -> str:
+        """Whose key it is."""
+        return self.owner_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminKey(Key):
+    """Opens the admin API of an organization, and nothing else."""
+
+    PREFIX = ADMIN_PREFIX
+    NOUN = "admin key"
+
+
+AnyKey = TypeVar("AnyKey", bound=Key)
 
 
 @dataclass(frozen=True, slots=True)
-class NewKey:
+class NewKey(Generic[AnyKey]):
     """A key that was made just now: the only moment at which its text exists."""
 
     key: str
-    record: ApiKey
+    record: AnyKey
 
     def __repr__(self) -> str:
         return f"NewKey({self.record.hint})"

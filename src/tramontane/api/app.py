@@ -9,7 +9,16 @@ from tramontane.api.deps import Services
 from tramontane.api.errors import add_error_handlers
 from tramontane.api.middleware import BodyLimit, HeadAsGet, Preflight, RequestScope
 from tramontane.api.openapi import describe
-from tramontane.api.routes import chat, embeddings, fim, health, models
+from tramontane.api.routes import (
+    admin_admin_keys,
+    admin_api_keys,
+    admin_workspaces,
+    chat,
+    embeddings,
+    fim,
+    health,
+    models,
+)
 from tramontane.settings import Settings
 
 
@@ -34,7 +43,16 @@ def create_app(services: Services, settings: Settings) -> FastAPI:
     )
     app.state.services = services
     app.state.settings = settings
-    for resource in (chat, fim, embeddings, models, health):
+    for resource in (
+        chat,
+        fim,
+        embeddings,
+        models,
+        admin_workspaces,
+        admin_api_keys,
+        admin_admin_keys,
+        health,
+    ):
         app.include_router(resource.router)
     add_error_handlers(app)
     app.add_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)

@@ -11,7 +11,7 @@ import orjson
 from fastapi import Request
 from pydantic import ValidationError
 
-from tramontane.api.deps import ContextDep
+from tramontane.api.deps import AdminDep, ContextDep
 from tramontane.errors import RequestValidationError
 from tramontane.schemas.base import WireModel
 from tramontane.schemas.superset import JsonObject
@@ -40,6 +40,27 @@ def body_of(
         check_lists(document)
         if not request.app.state.settings.strict:
             document = translate(document)
+        return validate(schema, document)
+
+    return read
+
+
+def admin_body_of(
+    schema: type[RequestModel], *, may_be_empty: bool = False
+) -> Callable[[Request, AdminDep], Awaitable[RequestModel]]:
+    """The same for the admin API, which has no superset; a body that may be empty stands for `{}`.
+
+    Raises:
+        RequestValidationError: what is wrong, and where.
+        RequestTooLargeError: there is more of it than the server reads.
+    """
+
+    async def read(request: Request, _authenticated: AdminDep) -> RequestModel:
+        body = await request.body()
+        if may_be_empty and not body:
+            return schema()
+        document = parse_object(request.headers.get("content-type"), body)
+        check_lists(document)
         return validate(schema, document)
 
     return read

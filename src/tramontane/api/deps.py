@@ -6,11 +6,14 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from tramontane.accounts.key_service import KeyService
 from tramontane.accounts.service import AccountsService
+from tramontane.accounts.workspace_service import WorkspaceService
 from tramontane.catalog.catalog import Catalog
 from tramontane.core.clock import Clock, SystemClock
 from tramontane.core.context import RequestContext
 from tramontane.core.ids import new_request_id
+from tramontane.core.principal import AdminPrincipal
 from tramontane.errors import AuthenticationError
 from tramontane.serving.chat import ChatService
 from tramontane.serving.embeddings import EmbeddingService
@@ -22,6 +25,8 @@ class Services:
     """Everything that the API serves with; made by `bootstrap`."""
 
     accounts: AccountsService
+    workspaces: WorkspaceService
+    keys: KeyService
     catalog: Catalog
     chat: ChatService
     fim: FimService
@@ -43,6 +48,7 @@ async def services_of(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(services_of)]
 
 _bearer = HTTPBearer(auto_error=False, description="An API key of a workspace.")
+_admin_bearer = HTTPBearer(scheme_name="AdminKey", auto_error=False, description="An admin key.")
 
 
 async def request_context(
@@ -60,3 +66,21 @@ async def request_context(
 
 
 ContextDep = Annotated[RequestContext, Depends(request_context)]
+
+
+async def admin_context(
+    services: ServicesDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_admin_bearer)],
+) -> AdminPrincipal:
+    """Who manages, and which organization. Every route of the admin API depends on this.
+
+    Raises:
+        AuthenticationError: no key, or one that opens nothing.
+        PermissionDeniedError: an API key.
+    """
+    if credentials is None:
+        raise AuthenticationError
+    return await services.accounts.authenticate_admin(credentials.credentials)
+
+
+AdminDep = Annotated[AdminPrincipal, Depends(admin_context)]

@@ -1,12 +1,15 @@
 """How errors reach a client: each in the hosted API's shape, none with more than the client should know."""
 
+import logging
 from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
 from starlette.requests import ClientDisconnect
 
-from tramontane.errors import ApiError, EngineError
+from tramontane.errors import ApiError, DatabaseUnavailableError, EngineError, StorageError
+
+logger = logging.getLogger(__name__)
 
 CLIENT_CLOSED_REQUEST = 499
 """For the log only: there is nobody left to read it."""
@@ -19,6 +22,7 @@ def add_error_handlers(app: FastAPI) -> None:
     answered by `middleware.RequestScope`, which stands around everything else.
     """
     app.add_exception_handler(ApiError, _answer_api_error)
+    app.add_exception_handler(StorageError, _answer_storage_error)
     app.add_exception_handler(ClientDisconnect, _answer_nobody)
 
 
@@ -47,6 +51,11 @@ def in_band_error(error: ApiError) -> dict[str, Any]:
 async def _answer_api_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
     return error_response(error)
+
+
+async def _answer_storage_error(_request: Request, error: Exception) -> Response:
+    logger.error("%s", error)
+    return error_response(DatabaseUnavailableError())
 
 
 async def _answer_nobody(_request: Request, _error: Exception) -> Response:

@@ -123,7 +123,7 @@ class Preflight:
             await self._app(scope, receive, send)
             return
         allowed = {
-            "access-control-allow-methods": "GET, POST, OPTIONS",
+            "access-control-allow-methods": "GET, POST, PATCH, DELETE, OPTIONS",
             "access-control-allow-headers": asked.get("access-control-request-headers", "*"),
             "access-control-max-age": "86400",
         }

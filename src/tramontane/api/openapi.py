@@ -7,6 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from tramontane.schemas.admin import accounts
 from tramontane.schemas.chat import ChatCompletionRequest
 from tramontane.schemas.completions import ChatCompletionResponse, CompletionChunk
 from tramontane.schemas.embeddings import EmbeddingRequest, EmbeddingResponse
@@ -17,16 +18,44 @@ ModelMode = tuple[type[BaseModel], JsonSchemaMode]
 
 REF = "#/components/schemas/{model}"
 
-REQUESTS = (ChatCompletionRequest, FIMCompletionRequest, EmbeddingRequest)
-RESPONSES = (ChatCompletionResponse, CompletionChunk, EmbeddingResponse, ModelList, BaseModelCard)
+REQUESTS = (
+    ChatCompletionRequest,
+    FIMCompletionRequest,
+    EmbeddingRequest,
+    accounts.CreateWorkspaceRequest,
+    accounts.UpdateWorkspaceRequest,
+    accounts.CreateApiKeyRequest,
+    accounts.CreateAdminKeyRequest,
+    accounts.RotateKeyRequest,
+)
+RESPONSES = (
+    ChatCompletionResponse,
+    CompletionChunk,
+    EmbeddingResponse,
+    ModelList,
+    BaseModelCard,
+    accounts.WorkspaceCard,
+    accounts.WorkspaceCardList,
+    accounts.ApiKeyCardList,
+    accounts.NewApiKeyCard,
+    accounts.AdminKeyCardList,
+    accounts.NewAdminKeyCard,
+)
 
 
 def operation(
-    request: type[BaseModel], response: type[BaseModel], chunk: type[BaseModel] | None = None
+    request: type[BaseModel],
+    response: type[BaseModel],
+    chunk: type[BaseModel] | None = None,
+    *,
+    body_required: bool = True,
 ) -> dict[str, Any]:
     """What the document says of a route with a body; `chunk` is what it streams."""
     return {
-        "requestBody": {"required": True, "content": {"application/json": {"schema": _ref(request)}}},
+        "requestBody": {
+            "required": body_required,
+            "content": {"application/json": {"schema": _ref(request)}},
+        },
         **answers(response, chunk),
     }
 

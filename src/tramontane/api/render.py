@@ -1,6 +1,7 @@
 """Answers as the wire has them, of what the services return."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import orjson
 from fastapi import Response
@@ -25,8 +26,11 @@ from tramontane.schemas.tools import FunctionCall, ToolCall
 from tramontane.serving.assemble import Choice, Completion
 from tramontane.serving.embeddings import EmbeddingResult
 
+SHOWN_ONCE: Final = {"cache-control": "no-store"}
+"""Headers of an answer with a secret in it."""
 
-def json_response(model: BaseModel, headers: dict[str, str] | None = None) -> Response:
+
+def json_response(model: BaseModel, headers: Mapping[str, str] | None = None) -> Response:
     """A response of the wire, keys in the order of the schema."""
     return Response(model.model_dump_json(), headers=headers, media_type="application/json")
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from tramontane import __version__
 from tramontane.catalog.profile import ModelProfile
-from tramontane.settings import Plan
 
 _EXAMPLE = """\
 curl {base_url}/v1/chat/completions \\
@@ -43,7 +42,7 @@ class Banner:
 
     base_url: str
     """Without `/v1`."""
-    plan: Plan
+    plan: str
     models: Sequence[ModelProfile]
     key: KeyNotice | None
     """None if no key is valid."""

@@ -1,12 +1,20 @@
-"""Who asks."""
+"""Who asks. Ids are UUIDs in text."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The workspace and the key in whose name a request runs. Ids are UUIDs in text."""
+    """The workspace and the API key in whose name a request runs."""
 
     organization_id: str
     workspace_id: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdminPrincipal:
+    """The organization that a request of the admin API manages, and the admin key that lets it."""
+
+    organization_id: str
     key_id: str

@@ -17,7 +17,7 @@ Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["console", "json"]
 
 # The last net under messages and tracebacks: keys should not get as far.
-_SECRETS: Final = re.compile(r"\btm_[0-9A-Za-z]{8,}|(?<=(?i:bearer) )[!-~]+")
+_SECRETS: Final = re.compile(r"\btma?_[0-9A-Za-z]{8,}|(?<=(?i:bearer) )[!-~]+|(?<=://)[^\s/@]+(?=@)")
 _STANDARD_ATTRIBUTES: Final = frozenset(vars(logging.makeLogRecord({}))) | {
     "message",
     "asctime",

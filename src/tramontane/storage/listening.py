@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Final
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tramontane.errors import StorageError
@@ -42,6 +42,7 @@ class ListeningChanges:
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
+        self._id = uuid.uuid4().hex
         self._count = 0
         self._heard_at = float("-inf")
         self._task: asyncio.Task[None] | None = None
@@ -60,11 +61,11 @@ class ListeningChanges:
         await first_attempt.wait()
 
     async def announce(self, connection: AsyncConnection) -> None:
-        """Have PostgreSQL notify everyone, us too, when the transaction is committed."""
-        await connection.execute(text(f"NOTIFY {CHANNEL}"))
+        """Have PostgreSQL notify everyone when the transaction is committed."""
+        await connection.execute(select(func.pg_notify(CHANNEL, self._id)))
 
     def committed(self) -> None:
-        """Count it at once: the notification may still be on its way."""
+        """Count it at once; its notification, which is still on its way to us too, will not count."""
         self._count += 1
 
     async def close(self) -> None:
@@ -115,7 +116,7 @@ class ListeningChanges:
         def hear(_connection: object, _process: int, _channel: str, payload: object) -> None:
             if payload == probe:
                 heard.set()
-            elif payload == "":
+            elif payload != self._id:
                 self._count += 1
 
         await connection.add_listener(CHANNEL, hear)

@@ -1,0 +1,1 @@
+"""The admin API. Kept apart from the schemas that the hosted API documents too."""
