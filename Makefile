@@ -3,12 +3,14 @@ PYTHON ?= python3
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
+# What only `make test-reference` needs; the default install never sees it.
+REFERENCE := .venv-reference
 
-.PHONY: help install serve test test-unit lint format types bench docs lock clean
+.PHONY: help install serve test test-unit test-reference golden-reference lint format types bench docs lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/.serve: requirements/serve.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -35,6 +37,18 @@ test: $(VENV)/.dev ## Every test: unit, API, engines, real processes with the re
 
 test-unit: $(VENV)/.dev ## The tests that start neither a model nor a process, in under a minute
 	$(BIN)/python -m pytest -m "not (engine or e2e or process)" $(ARGS)
+
+$(REFERENCE)/.ready: requirements/reference.txt
+	@test -x $(REFERENCE)/bin/python || $(PYTHON) -m venv $(REFERENCE)
+	@echo "Installing torch and transformers into $(REFERENCE) …"
+	@$(REFERENCE)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements/reference.txt
+	@touch $@
+
+test-reference: $(VENV)/.dev $(REFERENCE)/.ready ## Hold the engine against the transformers library itself (installs torch)
+	REFERENCE_PYTHON=$(REFERENCE)/bin/python $(BIN)/python -m pytest -m reference $(ARGS)
+
+golden-reference: $(VENV)/.dev $(REFERENCE)/.ready ## Keep what the transformers library answers for the default tests
+	REFERENCE_PYTHON=$(REFERENCE)/bin/python $(BIN)/python -m scripts.golden_transformers
 
 lint: $(VENV)/.dev ## Style, types and the import contract
 	$(BIN)/ruff check .

@@ -108,6 +108,7 @@ def prepare_models(settings: Settings, progress: PreparationProgress) -> Prepare
             path,
             settings.cache_dir,
             source_sha256=sha256,
+            quantization=settings.quantization,
             on_start=partial(progress.converting, definition.id),
         )
         if artifact.manifest.task != definition.task:

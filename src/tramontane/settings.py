@@ -20,6 +20,7 @@ from tramontane.errors import ConfigurationError
 
 Plan = Literal["experiment", "scale", "unlimited"]
 EngineName = Literal["openvino", "fake"]
+Quantization = Literal["auto", "none", "int8", "int4", "int4-32", "int4-128"]
 
 ENV_PREFIX: Final = "TRAMONTANE_"
 CONFIG_VARIABLE: Final = "TRAMONTANE_CONFIG"
@@ -92,6 +93,12 @@ class Settings(BaseModel):
     )
     embedding_model: Annotated[str | None, MAY_BE_PATH, Unset("the built-in all-minilm-l6-v2")] = Field(
         None, description="Embedding model: a built-in model's id or a folder with safetensors."
+    )
+    quantization: Quantization = Field(
+        "auto",
+        description="In how many bits a model's matrices are kept. `auto` leaves quantised and small models "
+        "as they are, and rounds others to 8 bits, or to 4 where 8 do not fit into memory. `none` rounds "
+        "nothing; `int4` has a scale for every 64 weights, `int4-32` and `int4-128` for every 32 and 128.",
     )
     strict: bool = Field(
         default=False,

@@ -28,11 +28,12 @@ heavy = {"numpy", "openvino", "gguf", "tokenizers"} & set(sys.modules)
 sys.exit(f"imported {heavy}" if heavy else 0)
 """
 SMALL_DISK = """
-import resource, sys
+import json, resource, sys
 from tramontane.engines.openvino.conversion import main
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
-sys.exit(main([sys.argv[2], sys.argv[3], ""]))
+request = {"source": sys.argv[2], "cache_dir": sys.argv[3], "quantization": "auto"}
+sys.exit(main([json.dumps(request | {"sha256": None, "adapter": None})]))
 """
 
 

@@ -44,6 +44,7 @@ ENCODINGS = {
     "Q6_K": 0.2,
     "IQ4_NL": 0.2,
     "IQ4_XS": 0.2,
+    "MXFP4": 0.2,
 }
 LLAMA3 = {
     "rope_type": "llama3",
@@ -178,10 +179,10 @@ def test_padding_on_the_left_changes_nothing(tmp_path):
 
 def test_a_tensor_that_the_graph_has_no_place_for_is_refused(tmp_path):
     path = write_tiny_gguf(
-        tmp_path / "tiny.gguf", extra_tensors={"blk.0.attn_q_norm.weight": np.ones(32, np.float32)}
+        tmp_path / "tiny.gguf", extra_tensors={"blk.0.attn_sinks.weight": np.ones(32, np.float32)}
     )
 
-    with pytest.raises(ModelStoreError, match=r"no place for, the first being blk\.0\.attn_q_norm\.weight"):
+    with pytest.raises(ModelStoreError, match=r"no place for, the first being blk\.0\.attn_sinks\.weight"):
         convert(path, tmp_path)
 
 

@@ -16,9 +16,16 @@ Weights = Mapping[str, np.ndarray]
 
 
 def llama_logits(
-    weights: Weights, shape: TinyLlama, token_ids: list[int], frequencies: np.ndarray | None = None
+    weights: Weights,
+    shape: TinyLlama,
+    token_ids: list[int],
+    frequencies: np.ndarray | None = None,
+    window: int | None = None,
 ) -> np.ndarray:
-    """Logits after each token: [tokens, vocabulary]. `frequencies` in place of the unscaled rotary ones."""
+    """Logits after each token: [tokens, vocabulary].
+
+    `frequencies` in place of the unscaled rotary ones; tokens see `window` of them, themselves included.
+    """
     w = {name: weight.astype(np.float64) for name, weight in weights.items()}
     if frequencies is None:
         frequencies = shape.rope_base ** (-np.arange(0, shape.head_size, 2) / shape.head_size)
@@ -26,7 +33,7 @@ def llama_logits(
     for layer in range(shape.layers):
         prefix = f"model.layers.{layer}."
         normed = _rms_norm(hidden, w[f"{prefix}input_layernorm.weight"], shape.rms_epsilon)
-        hidden = hidden + _llama_attention(normed, w, f"{prefix}self_attn.", shape, frequencies)
+        hidden = hidden + _llama_attention(normed, w, f"{prefix}self_attn.", shape, frequencies, window)
         normed = _rms_norm(hidden, w[f"{prefix}post_attention_layernorm.weight"], shape.rms_epsilon)
         gate = normed @ w[f"{prefix}mlp.gate_proj.weight"].T
         up = normed @ w[f"{prefix}mlp.up_proj.weight"].T
@@ -35,11 +42,13 @@ def llama_logits(
     return hidden @ w.get("lm_head.weight", w["model.embed_tokens.weight"]).T
 
 
-def llama_greedy(weights: Weights, shape: TinyLlama, token_ids: list[int], new_tokens: int) -> list[int]:
+def llama_greedy(
+    weights: Weights, shape: TinyLlama, token_ids: list[int], new_tokens: int, window: int | None = None
+) -> list[int]:
     """The most likely continuation, token by token."""
     ids = list(token_ids)
     for _ in range(new_tokens):
-        ids.append(int(llama_logits(weights, shape, ids)[-1].argmax()))
+        ids.append(int(llama_logits(weights, shape, ids, window=window)[-1].argmax()))
     return ids[len(token_ids) :]
 
 
@@ -104,17 +113,27 @@ def _rms_norm(hidden: np.ndarray, weight: np.ndarray, epsilon: float) -> np.ndar
 
 
 def _llama_attention(
-    hidden: np.ndarray, w: Weights, prefix: str, shape: TinyLlama, frequencies: np.ndarray
+    hidden: np.ndarray,
+    w: Weights,
+    prefix: str,
+    shape: TinyLlama,
+    frequencies: np.ndarray,
+    window: int | None,
 ) -> np.ndarray:
     def heads(name: str, count: int) -> np.ndarray:
-        return _split_heads(hidden @ w[f"{prefix}{name}.weight"].T + w.get(f"{prefix}{name}.bias", 0), count)
+        values = hidden @ w[f"{prefix}{name}_proj.weight"].T + w.get(f"{prefix}{name}_proj.bias", 0)
+        by_head = _split_heads(values, count)
+        norm = w.get(f"{prefix}{name}_norm.weight")
+        return by_head if norm is None else _rms_norm(by_head, norm, shape.rms_epsilon)
 
     tokens = len(hidden)
-    query = _rotate(heads("q_proj", shape.heads), frequencies)
-    key = _rotate(heads("k_proj", shape.kv_heads), frequencies)
+    query = _rotate(heads("q", shape.heads), frequencies)
+    key = _rotate(heads("k", shape.kv_heads), frequencies)
     group = shape.heads // shape.kv_heads
-    key, value = key.repeat(group, axis=0), heads("v_proj", shape.kv_heads).repeat(group, axis=0)
+    key, value = key.repeat(group, axis=0), heads("v", shape.kv_heads).repeat(group, axis=0)
     mask = np.triu(np.full((tokens, tokens), -np.inf), 1)
+    if window is not None:
+        mask += np.tril(np.full((tokens, tokens), -np.inf), -window)
     return _attend(query, key, value, mask) @ w[f"{prefix}o_proj.weight"].T
 
 

@@ -39,10 +39,13 @@ class TinyLlama:
     rms_epsilon: float = 1e-5
     tied: bool = True
     biases: bool = False
+    head_norms: bool = False
+    vocabulary: int | None = None
+    """Tokens, if not those of `tiny_bpe_tokenizer`."""
 
     @property
     def vocabulary_size(self) -> int:
-        return len(SPECIAL_TOKENS) + 256 + len(MERGES)
+        return self.vocabulary or len(SPECIAL_TOKENS) + 256 + len(MERGES)
 
 
 WIDE_LLAMA = TinyLlama(hidden_size=256, feed_forward_size=256, heads=8, kv_heads=2)
@@ -89,6 +92,9 @@ def tiny_llama_weights(shape: TinyLlama = TinyLlama(), seed: int = 0) -> dict[st
             weights[f"{prefix}{name}.weight"] = matrix(rows, columns)
             if shape.biases and name in ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"):
                 weights[f"{prefix}{name}.bias"] = vector(rows)
+        if shape.head_norms:
+            for name in ("q_norm", "k_norm"):
+                weights[f"{prefix}self_attn.{name}.weight"] = vector(shape.head_size, around=1.0)
         weights[f"{prefix}input_layernorm.weight"] = vector(hidden, around=1.0)
         weights[f"{prefix}post_attention_layernorm.weight"] = vector(hidden, around=1.0)
     weights["model.norm.weight"] = vector(hidden, around=1.0)
@@ -101,6 +107,7 @@ def write_tiny_gguf(
     path: Path,
     *,
     shape: TinyLlama = TinyLlama(),
+    architecture: str = "llama",
     encoding: str = "F32",
     embedding_encoding: str | None = None,
     seed: int = 0,
@@ -113,10 +120,10 @@ def write_tiny_gguf(
     `metadata` replaces keys of the file, or leaves one out where it says None.
     """
     writer = gguf.GGUFWriter(path, arch=None)
-    for key, value in (_gguf_metadata(shape) | dict(metadata or {})).items():
+    for key, value in (_gguf_metadata(shape, architecture) | dict(metadata or {})).items():
         _add_metadata(writer, key, value)
     for name, weight in tiny_llama_weights(shape, seed).items():
-        stored = _interleaved(weight, shape, name)
+        stored = weight if architecture.startswith("qwen") else interleaved(weight, shape, name)
         kind = (embedding_encoding or encoding) if "embed_tokens" in name else encoding
         _add_tensor(writer, gguf_name(name), stored, gguf.GGMLQuantizationType[kind], seed)
     for name, tensor in (extra_tensors or {}).items():
@@ -241,14 +248,18 @@ def tiny_wordpiece_tokenizer() -> Tokenizer:
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, np.ndarray], dtype: str) -> None:
-    """The format by hand: header length, JSON header, data. `dtype` is F32, F16 or BF16."""
+    """The format by hand: header length, JSON header, data. `dtype` is F32, F16 or BF16.
+
+    Bytes (uint8) are written as F8_E4M3, whatever `dtype` is.
+    """
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     blobs: list[bytes] = []
     position = 0
     for name, tensor in tensors.items():
-        blob = encode_floats(tensor, dtype)
+        is_float = tensor.dtype != np.uint8
+        blob = encode_floats(tensor, dtype) if is_float else tensor.tobytes()
         header[name] = {
-            "dtype": dtype,
+            "dtype": dtype if is_float else "F8_E4M3",
             "shape": list(tensor.shape),
             "data_offsets": [position, position + len(blob)],
         }
@@ -285,6 +296,8 @@ def gguf_name(name: str) -> str:
     _, _, layer, *middle, last = name.split(".")
     parts = {
         "self_attn.q_proj": "attn_q",
+        "self_attn.q_norm": "attn_q_norm",
+        "self_attn.k_norm": "attn_k_norm",
         "self_attn.k_proj": "attn_k",
         "self_attn.v_proj": "attn_v",
         "self_attn.o_proj": "attn_output",
@@ -302,11 +315,26 @@ def _bpe_tokens() -> list[str]:
     return [*SPECIAL_TOKENS, *alphabet, *(left + right for left, right in MERGES)]
 
 
-def _gguf_metadata(shape: TinyLlama) -> dict[str, object]:
+def _gguf_metadata(shape: TinyLlama, architecture: str) -> dict[str, object]:
     tokens = _bpe_tokens()
-    return {
-        "general.architecture": "llama",
+    sizes = _gguf_sizes(shape)
+    return {key.replace("llama.", f"{architecture}."): value for key, value in sizes.items()} | {
+        "general.architecture": architecture,
         "general.name": "tiny",
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": "smollm",
+        "tokenizer.ggml.tokens": tuple(tokens),
+        "tokenizer.ggml.token_type": (3,) * len(SPECIAL_TOKENS) + (1,) * (len(tokens) - len(SPECIAL_TOKENS)),
+        "tokenizer.ggml.merges": tuple(f"{left} {right}" for left, right in MERGES),
+        "tokenizer.ggml.bos_token_id": TURN_START,
+        "tokenizer.ggml.eos_token_id": TURN_END,
+        "tokenizer.ggml.add_bos_token": False,
+        "tokenizer.chat_template": CHAT_TEMPLATE,
+    }
+
+
+def _gguf_sizes(shape: TinyLlama) -> dict[str, object]:
+    return {
         "llama.block_count": shape.layers,
         "llama.context_length": shape.max_context_length,
         "llama.embedding_length": shape.hidden_size,
@@ -319,15 +347,6 @@ def _gguf_metadata(shape: TinyLlama) -> dict[str, object]:
         "llama.rope.freq_base": shape.rope_base,
         "llama.rope.dimension_count": shape.head_size,
         "llama.vocab_size": shape.vocabulary_size,
-        "tokenizer.ggml.model": "gpt2",
-        "tokenizer.ggml.pre": "smollm",
-        "tokenizer.ggml.tokens": tuple(tokens),
-        "tokenizer.ggml.token_type": (3,) * len(SPECIAL_TOKENS) + (1,) * (len(tokens) - len(SPECIAL_TOKENS)),
-        "tokenizer.ggml.merges": tuple(f"{left} {right}" for left, right in MERGES),
-        "tokenizer.ggml.bos_token_id": TURN_START,
-        "tokenizer.ggml.eos_token_id": TURN_END,
-        "tokenizer.ggml.add_bos_token": False,
-        "tokenizer.chat_template": CHAT_TEMPLATE,
     }
 
 
@@ -381,7 +400,7 @@ def _random_blocks(shape: tuple[int, ...], kind: gguf.GGMLQuantizationType, seed
     return blocks.reshape(rows, -1)
 
 
-def _interleaved(weight: np.ndarray, shape: TinyLlama, name: str) -> np.ndarray:
+def interleaved(weight: np.ndarray, shape: TinyLlama, name: str) -> np.ndarray:
     """llama.cpp rotates neighbouring rows where Hugging Face rotates the halves of a head."""
     heads = {"q_proj": shape.heads, "k_proj": shape.kv_heads}.get(name.split(".")[-2])
     if heads is None:

@@ -42,12 +42,22 @@ def _of_task(model: ModelDefinition, task: Task) -> ModelDefinition:
 
 def _require_weights(path: Path, value: str, task: Task) -> None:
     if path.is_dir():
-        if not (path / "config.json").is_file() or not any(path.glob("*.safetensors")):
-            raise _unusable(value, "is a folder without config.json and *.safetensors", task)
+        if not _is_model_folder(path):
+            raise _unusable(
+                value,
+                "is a folder without config.json (or params.json) and *.safetensors or OpenVINO files",
+                task,
+            )
     elif path.suffix.lower() != ".gguf":
         raise _unusable(value, "is a file of another kind than .gguf", task)
     elif task == "embed":
         raise _unusable(value, "is a .gguf file", task)
+
+
+def _is_model_folder(path: Path) -> bool:
+    """In Hugging Face's format, in Mistral's, or as exported for OpenVINO."""
+    described = any((path / name).is_file() for name in ("config.json", "params.json"))
+    return described and (any(path.glob("*.safetensors")) or (path / "openvino_model.xml").is_file())
 
 
 def _local_model(path: Path, task: Task) -> ModelDefinition:

@@ -15,7 +15,7 @@ from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFValueType
 
 from tramontane.errors import ModelStoreError
 from tramontane.weights.gguf_metadata import Metadata, MetadataValue, Numbers
-from tramontane.weights.tensors import Encoding, Tensor
+from tramontane.weights.tensors import GGML_ENCODINGS, Encoding, Tensor
 
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
@@ -184,11 +184,11 @@ class _TensorInfo:
 
     def encoding(self) -> Encoding:
         name = GGMLQuantizationType(self.kind).name if self.kind in _KINDS else f"type {self.kind}"
-        try:
-            return Encoding[name]
-        except KeyError:
-            supported = ", ".join(encoding.name for encoding in Encoding)
-            raise _damaged(f"tensor {self.name!r} is {name}; supported are {supported}") from None
+        for encoding in GGML_ENCODINGS:
+            if encoding.name == name:
+                return encoding
+        supported = ", ".join(encoding.name for encoding in GGML_ENCODINGS)
+        raise _damaged(f"tensor {self.name!r} is {name}; supported are {supported}")
 
     def extent(self) -> tuple[int, int]:
         """Rows, and bytes of a row."""

@@ -1,52 +1,24 @@
-"""config.json of a decoder of the Llama family."""
+"""config.json of a decoder of the Llama family, alone or as the text part of a model that also sees."""
 
 from pathlib import Path
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
 from tramontane.errors import ModelStoreError
+from tramontane.weights.huggingface_rope import Rope
 from tramontane.weights.json_file import read_json
-from tramontane.weights.model import DecoderConfig
-from tramontane.weights.rope import LinearScaling, Llama3Scaling, RopeScaling, inverse_frequencies
+from tramontane.weights.model import MOST_LAYERS, DecoderConfig
+from tramontane.weights.rope import QueryScaling
 
-ARCHITECTURES = ("llama", "mistral", "qwen2")
+ARCHITECTURES = ("llama", "mistral", "ministral", "ministral3", "qwen2", "qwen3")
+WITH_EYES = ("mistral3", "llava")
+"""Models whose text part, under `text_config`, is one of the above."""
 
-
-class _Rope(msgspec.Struct, kw_only=True):
-    """`rope_scaling` of older files, `rope_parameters` of newer ones, which hold the base as well."""
-
-    rope_type: str | None = None
-    type: str | None = None
-    rope_theta: float | None = None
-    factor: float | None = None
-    low_freq_factor: float | None = None
-    high_freq_factor: float | None = None
-    original_max_position_embeddings: int | None = None
-
-    def scaling(self) -> RopeScaling | None:
-        match self.rope_type or self.type or "default":
-            case "default":
-                return None
-            case "linear" if self.factor:
-                return LinearScaling(self.factor)
-            case "llama3" if (
-                self.factor
-                and self.low_freq_factor
-                and self.high_freq_factor
-                and self.original_max_position_embeddings
-            ):
-                return Llama3Scaling(
-                    self.factor,
-                    self.low_freq_factor,
-                    self.high_freq_factor,
-                    self.original_max_position_embeddings,
-                )
-            case "linear" | "llama3" as name:
-                raise ModelStoreError(f'Its rope scaling "{name}" lacks parameters')
-            case name:
-                raise ModelStoreError(f'Its rope scaling is "{name}"; supported are linear and llama3')
+_HEAD_NORMS = ("qwen3",)
+_WINDOW_IF_ASKED = ("qwen2", "qwen3")
+"""Architectures whose `sliding_window` holds only where `use_sliding_window` says so."""
+_PREFIXES = ("model.language_model.", "language_model.model.", "language_model.", "model.")
+_EYES = ("vision_tower", "vision_model", "multi_modal_projector", "vision_encoder")
 
 
 class _ConfigFile(msgspec.Struct, kw_only=True):
@@ -62,12 +34,22 @@ class _ConfigFile(msgspec.Struct, kw_only=True):
     rms_norm_eps: float = 1e-6
     max_position_embeddings: int
     sliding_window: int | None = None
-    use_sliding_window: bool = True
+    use_sliding_window: bool = False
+    max_window_layers: int = 0
+    layer_types: list[str] | None = None
     partial_rotary_factor: float = 1.0
     rope_theta: float = 10_000.0
-    rope_scaling: _Rope | None = None
-    rope_parameters: _Rope | None = None
+    rope_scaling: Rope | None = None
+    rope_parameters: Rope | None = None
     tie_word_embeddings: bool = False
+
+
+class _WithEyes(msgspec.Struct, kw_only=True):
+    text_config: _ConfigFile
+
+
+class _Kind(msgspec.Struct, kw_only=True):
+    model_type: str
 
 
 def read_decoder_config(path: Path, *, has_output: bool) -> DecoderConfig:
@@ -76,14 +58,14 @@ def read_decoder_config(path: Path, *, has_output: bool) -> DecoderConfig:
     Raises:
         ModelStoreError: it is incomplete, or asks for what the graph does not do.
     """
-    file = read_json(path, _ConfigFile)
+    file = _text_part(path)
     if file.hidden_act != "silu":
         raise ModelStoreError(f'Its activation is "{file.hidden_act}"; supported is silu')
     if file.partial_rotary_factor != 1.0:
         raise ModelStoreError("It rotates only a part of each head, which is not supported")
+    rope = file.rope_parameters or file.rope_scaling or Rope()
     head_size = file.head_dim or file.hidden_size // max(file.num_attention_heads, 1)
-    context = file.max_position_embeddings
-    window = file.sliding_window if file.use_sliding_window else None
+    frequencies, magnitude = rope.frequencies(head_size, file.rope_theta, file.max_position_embeddings)
     return DecoderConfig(
         architecture=file.model_type,
         vocabulary_size=file.vocab_size,
@@ -93,16 +75,55 @@ def read_decoder_config(path: Path, *, has_output: bool) -> DecoderConfig:
         heads=file.num_attention_heads,
         kv_heads=file.num_key_value_heads or file.num_attention_heads,
         head_size=head_size,
-        # Within its window a sliding attention is a full one.
-        max_context_length=min(context, window or context),
+        max_context_length=file.max_position_embeddings,
         rms_epsilon=file.rms_norm_eps,
-        inverse_frequencies=_frequencies(file, head_size),
+        inverse_frequencies=frequencies,
+        rotary_magnitude=magnitude,
+        query_scaling=_query_scaling(rope),
+        head_norms=file.model_type in _HEAD_NORMS,
+        windows=_windows(file),
         tied_embeddings=file.tie_word_embeddings or not has_output,
     )
 
 
-def _frequencies(file: _ConfigFile, head_size: int) -> npt.NDArray[np.float32]:
-    rope = file.rope_parameters or file.rope_scaling or _Rope()
-    frequencies = inverse_frequencies(head_size, rope.rope_theta or file.rope_theta)
-    scaling = rope.scaling()
-    return (scaling.apply(frequencies) if scaling else frequencies).astype(np.float32)
+def decoder_tensor_name(name: str) -> str | None:
+    """How `LlamaForCausalLM` would call the tensor `name`; None for what belongs to the eyes of a model."""
+    if name.removeprefix("model.").split(".")[0] in _EYES:
+        return None
+    bare = name
+    for prefix in _PREFIXES:
+        if name.startswith(prefix):
+            bare = name.removeprefix(prefix)
+            break
+    return bare if bare.startswith("lm_head.") else f"model.{bare}"
+
+
+def _text_part(path: Path) -> _ConfigFile:
+    if read_json(path, _Kind).model_type not in WITH_EYES:
+        return read_json(path, _ConfigFile)
+    file = read_json(path, _WithEyes).text_config
+    if file.model_type not in ARCHITECTURES:
+        supported = ", ".join(ARCHITECTURES)
+        raise ModelStoreError(f'Its text part is "{file.model_type}"; supported are {supported}')
+    return file
+
+
+def _windows(file: _ConfigFile) -> tuple[int, ...]:
+    """What each layer sees; () if that is everything within the longest context."""
+    window, layers = file.sliding_window, min(file.num_hidden_layers, MOST_LAYERS)
+    asked_for = file.use_sliding_window or file.model_type not in _WINDOW_IF_ASKED
+    if window is None or not asked_for or window >= file.max_position_embeddings:
+        return ()
+    if file.layer_types is not None:
+        return tuple(window if kind == "sliding_attention" else 0 for kind in file.layer_types)
+    first = file.max_window_layers if file.model_type in _WINDOW_IF_ASKED else 0
+    return tuple(window if layer >= first else 0 for layer in range(layers))
+
+
+def _query_scaling(rope: Rope) -> QueryScaling | None:
+    beta, length = rope.llama_4_scaling_beta, rope.original_max_position_embeddings
+    if not beta:
+        return None
+    if not length:
+        raise ModelStoreError("It scales its queries by position, but does not say from which length on")
+    return QueryScaling(beta, length)

@@ -1,19 +1,36 @@
-"""config.json of a BERT encoder, and the files that sentence-transformers puts beside it."""
+"""config.json and tensor names of BERT and its relatives."""
 
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from tramontane.errors import ModelStoreError
-from tramontane.weights.json_file import read_json, read_json_if_there
+from tramontane.weights.huggingface_sentence import longest_input, read_sentence_config
+from tramontane.weights.json_file import read_json
 from tramontane.weights.model import EncoderConfig
 
-ARCHITECTURES = ("bert",)
+ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "distilbert")
+
+_COUNT_FROM_PADDING = ("roberta", "xlm-roberta")
+"""Their positions begin after that of the padding token."""
+_PREFIXES = ("bert.", "roberta.", "xlm_roberta.", "distilbert.")
+_DISTILBERT_NAMES = {
+    "attention.q_lin": "attention.self.query",
+    "attention.k_lin": "attention.self.key",
+    "attention.v_lin": "attention.self.value",
+    "attention.out_lin": "attention.output.dense",
+    "sa_layer_norm": "attention.output.LayerNorm",
+    "ffn.lin1": "intermediate.dense",
+    "ffn.lin2": "output.dense",
+    "output_layer_norm": "output.LayerNorm",
+}
+
+
+class _Kind(msgspec.Struct, kw_only=True):
+    model_type: str
 
 
 class _ConfigFile(msgspec.Struct, kw_only=True):
-    model_type: str
     vocab_size: int
     hidden_size: int
     intermediate_size: int
@@ -23,37 +40,30 @@ class _ConfigFile(msgspec.Struct, kw_only=True):
     hidden_act: str = "gelu"
     layer_norm_eps: float = 1e-12
     position_embedding_type: str = "absolute"
+    pad_token_id: int = 1
+    type_vocab_size: int = 2
 
 
-class _SentenceConfigFile(msgspec.Struct, kw_only=True):
-    max_seq_length: int | None = None
+class _DistilBert(msgspec.Struct, kw_only=True):
+    vocab_size: int
+    dim: int
+    hidden_dim: int
+    n_layers: int
+    n_heads: int
+    max_position_embeddings: int
+    activation: str = "gelu"
 
-
-class _Module(msgspec.Struct, kw_only=True):
-    type: str
-    path: str
-
-    @property
-    def kind(self) -> str:
-        return self.type.rpartition(".")[2]
-
-
-class _PoolingFile(msgspec.Struct, kw_only=True):
-    pooling_mode_cls_token: bool = False
-    pooling_mode_mean_tokens: bool = False
-    pooling_mode_max_tokens: bool = False
-    pooling_mode_mean_sqrt_len_tokens: bool = False
-    pooling_mode_weightedmean_tokens: bool = False
-    pooling_mode_lasttoken: bool = False
-
-    def mode(self) -> Literal["mean", "cls"]:
-        match [name for name in self.__struct_fields__ if getattr(self, name)]:
-            case ["pooling_mode_mean_tokens"]:
-                return "mean"
-            case ["pooling_mode_cls_token"]:
-                return "cls"
-            case modes:
-                raise ModelStoreError(f"Its pooling is {modes}; supported are mean and cls, one at a time")
+    def as_bert(self) -> _ConfigFile:
+        return _ConfigFile(
+            vocab_size=self.vocab_size,
+            hidden_size=self.dim,
+            intermediate_size=self.hidden_dim,
+            num_hidden_layers=self.n_layers,
+            num_attention_heads=self.n_heads,
+            max_position_embeddings=self.max_position_embeddings,
+            hidden_act=self.activation,
+            type_vocab_size=0,
+        )
 
 
 def read_encoder_config(folder: Path) -> EncoderConfig:
@@ -62,33 +72,39 @@ def read_encoder_config(folder: Path) -> EncoderConfig:
     Raises:
         ModelStoreError: it is incomplete, or asks for what the graph does not do.
     """
-    file = read_json(folder / "config.json", _ConfigFile)
+    path = folder / "config.json"
+    kind = read_json(path, _Kind).model_type
+    file = read_json(path, _DistilBert).as_bert() if kind == "distilbert" else read_json(path, _ConfigFile)
     if file.hidden_act != "gelu":
         raise ModelStoreError(f'Its activation is "{file.hidden_act}"; supported is gelu')
     if file.position_embedding_type != "absolute":
         raise ModelStoreError(f'Its positions are "{file.position_embedding_type}"; supported is absolute')
-    sentence = read_json_if_there(
-        folder / "sentence_bert_config.json", _SentenceConfigFile, _SentenceConfigFile()
-    )
+    offset = file.pad_token_id + 1 if kind in _COUNT_FROM_PADDING else 0
     positions = file.max_position_embeddings
     return EncoderConfig(
-        architecture=file.model_type,
+        architecture=kind,
         vocabulary_size=file.vocab_size,
         hidden_size=file.hidden_size,
         feed_forward_size=file.intermediate_size,
         layers=file.num_hidden_layers,
         heads=file.num_attention_heads,
         max_positions=positions,
-        max_context_length=min(positions, sentence.max_seq_length or positions),
+        max_context_length=longest_input(folder, positions - offset),
         layer_norm_epsilon=file.layer_norm_eps,
-        pooling=_pooling(folder),
+        position_offset=offset or None,
+        token_types=file.type_vocab_size or None,
+        sentence=read_sentence_config(folder, "mean"),
     )
 
 
-def _pooling(folder: Path) -> Literal["mean", "cls"]:
-    """What turns token vectors into one; the mean where the folder does not say."""
-    modules = read_json_if_there(folder / "modules.json", list[_Module], [])
-    if unknown := [m.kind for m in modules if m.kind not in ("Transformer", "Pooling", "Normalize")]:
-        raise ModelStoreError(f"It has a module {unknown[0]} after its encoder, which is not supported")
-    paths = [folder / module.path for module in modules if module.kind == "Pooling"]
-    return read_json(paths[0] / "config.json", _PoolingFile).mode() if paths else "mean"
+def encoder_tensor_name(name: str) -> str:
+    """How `BertModel` would call the tensor `name`."""
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    match name.split("."):
+        case ["transformer", "layer", layer, *middle, kind] if (
+            part := ".".join(middle)
+        ) in _DISTILBERT_NAMES:
+            return f"encoder.layer.{layer}.{_DISTILBERT_NAMES[part]}.{kind}"
+        case _:
+            return name

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,11 @@ from tokenizers import Tokenizer
 
 from tramontane.errors import ModelStoreError
 from tramontane.weights.mistral_tokenizer import MistralTokenizerFile
-from tramontane.weights.tensors import TensorSource
+from tramontane.weights.rope import QueryScaling
+from tramontane.weights.tensors import Encoding, TensorSource
+
+MOST_LAYERS: Final = 1 << 12
+"""Far above what any model has; bounds the work on a hostile file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +36,22 @@ class DecoderConfig:
     """Radians a position for each pair of a head, with any scaling worked in: [head_size / 2]."""
     tied_embeddings: bool
     """The output projection is the embedding matrix."""
+    rotary_magnitude: float = 1.0
+    """Rotated queries and keys are multiplied by it."""
+    query_scaling: QueryScaling | None = None
+    head_norms: bool = False
+    """Queries and keys go through an RMS norm, head by head, before they are rotated."""
+    windows: tuple[int, ...] = ()
+    """How many tokens, itself included, a token of each layer sees; 0 is all, () is all in every layer."""
 
     def __post_init__(self) -> None:
         _require_positive(self)
+        if self.layers > MOST_LAYERS:
+            raise ModelStoreError(f"It claims {self.layers} layers")
+        if self.windows and len(self.windows) != self.layers:
+            raise ModelStoreError(
+                f"It has {self.layers} layers, but says of {len(self.windows)} what they see"
+            )
         if self.heads % self.kv_heads:
             raise ModelStoreError(
                 f"{self.heads} attention heads do not share {self.kv_heads} key/value heads"
@@ -42,6 +60,16 @@ class DecoderConfig:
             raise ModelStoreError(f"Rotary positions do not cover attention heads of size {self.head_size}")
         if not np.isfinite(self.inverse_frequencies).all():
             raise ModelStoreError("The frequencies of its rotary positions are not finite")
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceConfig:
+    """How the vectors of tokens become the vector of a text."""
+
+    pooling: Literal["mean", "cls", "last"]
+    """The mean of all tokens, the first one, or the last one."""
+    normalized: bool = True
+    """It is brought to length 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +86,11 @@ class EncoderConfig:
     max_context_length: int
     """Longer texts are cut to so many tokens."""
     layer_norm_epsilon: float
-    pooling: str
-    """"mean" of all tokens or "cls", the first one."""
+    position_offset: int | None = None
+    """The position of the first token, where that is not 0."""
+    token_types: int | None = None
+    """How many there are, if any; every token is of the first."""
+    sentence: SentenceConfig
 
     def __post_init__(self) -> None:
         _require_positive(self)
@@ -67,7 +98,21 @@ class EncoderConfig:
             raise ModelStoreError(f"A hidden size of {self.hidden_size} is no multiple of {self.heads} heads")
 
 
-ModelConfig = DecoderConfig | EncoderConfig
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedderConfig:
+    """A decoder whose last hidden states become one vector a text."""
+
+    decoder: DecoderConfig
+    max_context_length: int
+    sentence: SentenceConfig
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Rows of the embedding."""
+        return self.decoder.vocabulary_size
+
+
+ModelConfig = DecoderConfig | EncoderConfig | EmbedderConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +121,10 @@ class SourceModel:
 
     config: ModelConfig
     tensors: TensorSource
-    quantization: str
-    """The encoding of most of its weights."""
+    elements: int
+    """Of all its weights together."""
+    encoding: Encoding
+    """Of most of them."""
     tokenizer: Tokenizer | MistralTokenizerFile
     chat_template: str | None = None
     bos_token_id: int | None = None

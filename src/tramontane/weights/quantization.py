@@ -1,4 +1,4 @@
-"""Quantised tensors as small integers with a scale for each group of neighbours in a row."""
+"""Matrices as small integers with a scale for each group of neighbours in a row."""
 
 from dataclasses import dataclass
 
@@ -6,10 +6,12 @@ import numpy as np
 import numpy.typing as npt
 from gguf import quants
 
+from tramontane.weights.compression import KEEP, Compression
 from tramontane.weights.tensors import Encoding, Tensor, floats
 
 _GROUP = 32
 _INT8_MAX = 127
+_INT4_MAX = 15
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -26,12 +28,18 @@ class Groups:
     """Halves where a whole number would shift the group."""
 
 
-def groups(tensor: Tensor) -> Groups:
-    """The quantised matrix `tensor` in groups of 32.
+def groups(tensor: Tensor, compression: Compression = KEEP) -> Groups:
+    """The matrix `tensor` in groups, for one that is quantised or that `compression` rounds.
 
     Q8_0 and Q4_0 are kept exactly, Q4_K but for the rounding of each group's scale and zero point. The rest
     gets 8 bits. docs/decisions/0003-own-graph-builder.md has the measurements behind that.
     """
+    if compression.rounds(tensor.encoding) and compression.bits == 4:
+        # Rows that are not of whole groups get smaller ones, or 8 bits.
+        for size in (compression.group_size, _GROUP):
+            if tensor.shape[-1] % size == 0:
+                return _four_bits(floats(tensor), size)
+        return _eight_bits(floats(tensor))
     match tensor.encoding:
         case Encoding.Q8_0:
             scales, codes = _split(tensor, 34, [2])
@@ -84,8 +92,26 @@ def _asymmetric(codes: Bytes, scales: Floats, minimums: Floats) -> Groups:
 
 def _eight_bits(values: Floats) -> Groups:
     """Symmetric codes: the largest number of a group is 127 or -127."""
-    grouped = values.reshape(len(values), -1, _GROUP)
+    grouped = _grouped(values, _GROUP)
     scales = (np.abs(grouped).max(axis=-1, keepdims=True) / _INT8_MAX).astype(np.float16)
     divisors = np.where(scales == 0, np.float32(1), scales.astype(np.float32))
     codes = np.clip(np.rint(grouped / divisors), -_INT8_MAX, _INT8_MAX).astype(np.int8)
     return Groups(codes, scales)
+
+
+def _four_bits(values: Floats, group_size: int) -> Groups:
+    """Codes from the lowest number of a group, or 0, to the highest, with a whole zero point."""
+    grouped = _grouped(values, group_size)
+    low = np.minimum(grouped.min(axis=-1, keepdims=True), 0)
+    high = np.maximum(grouped.max(axis=-1, keepdims=True), 0)
+    scales = ((high - low) / _INT4_MAX).astype(np.float16)
+    divisors = np.where(scales == 0, np.float32(1), scales.astype(np.float32))
+    zero_points = np.clip(np.rint(-low / divisors), 0, _INT4_MAX)
+    codes = np.clip(np.rint(grouped / divisors) + zero_points, 0, _INT4_MAX)
+    return Groups(codes.astype(np.uint8), scales, zero_points.astype(np.uint8))
+
+
+def _grouped(values: Floats, group_size: int) -> Floats:
+    """[rows, groups, elements]; rows that are not of whole groups are one group each."""
+    columns = values.shape[-1]
+    return values.reshape(len(values), -1, columns if columns % group_size else group_size)

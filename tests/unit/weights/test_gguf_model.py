@@ -12,7 +12,7 @@ from tests.support.tiny_models import (
 )
 from tramontane.errors import ModelStoreError
 from tramontane.weights.gguf_model import read_gguf_model
-from tramontane.weights.rope import inverse_frequencies
+from tramontane.weights.rope import QueryScaling, YarnScaling, inverse_frequencies
 from tramontane.weights.tensors import floats
 
 NO_SIZES = {
@@ -78,8 +78,8 @@ def llama_keys(shape):
     }
 
 
-def test_the_encoding_of_most_elements_is_the_quantization(tmp_path):
-    assert read(tmp_path, encoding="Q4_1", embedding_encoding="Q8_0").quantization == "q4_1"
+def test_the_encoding_of_most_elements_is_that_of_the_model(tmp_path):
+    assert read(tmp_path, encoding="Q4_1", embedding_encoding="Q8_0").encoding == "q4_1"
 
 
 def test_a_begin_token_is_set_where_the_file_wants_it(tmp_path):
@@ -109,16 +109,47 @@ def test_rope_factors_divide_the_frequencies(tmp_path):
     assert "rope_freqs.weight" not in model.tensors.names
 
 
-def test_a_sliding_window_limits_the_context_to_where_it_changes_nothing(tmp_path):
-    assert read(tmp_path, metadata={"llama.attention.sliding_window": 100}).config.max_context_length == 100
+def test_a_sliding_window_holds_for_every_layer(tmp_path):
+    config = read(tmp_path, metadata={"llama.attention.sliding_window": 100}).config
+
+    assert config.windows == (100, 100)
+    assert config.max_context_length == TinyLlama().max_context_length
+
+
+YARN = {
+    "llama.rope.scaling.type": "yarn",
+    "llama.rope.scaling.factor": 4.0,
+    "llama.rope.scaling.original_context_length": 128,
+}
+
+
+def test_yarn_scales_frequencies_and_heads(tmp_path):
+    config = read(tmp_path, metadata=YARN).config
+
+    expected = YarnScaling(4.0, 128).apply(inverse_frequencies(32, 10_000.0))
+    np.testing.assert_allclose(config.inverse_frequencies, expected, rtol=1e-6)
+    assert config.rotary_magnitude == pytest.approx(0.1 * np.log(4) + 1)
+    assert config.query_scaling is None
+
+
+def test_a_file_may_take_the_magnitude_of_yarn_back_and_let_queries_grow(tmp_path):
+    more = {"llama.rope.scaling.yarn_log_multiplier": 1.0, "llama.attention.temperature_scale": 0.1}
+    config = read(tmp_path, metadata=YARN | more).config
+
+    assert config.rotary_magnitude == 1.0
+    assert config.query_scaling == QueryScaling(pytest.approx(0.1), 128)
 
 
 @pytest.mark.parametrize(
     ("metadata", "said"),
     [
-        ({"general.architecture": "mamba"}, '"mamba"; supported in GGUF files are llama, qwen2'),
+        (
+            {"general.architecture": "mamba"},
+            '"mamba"; supported in GGUF files are llama, mistral3, qwen2, qwen3',
+        ),
         ({"general.architecture": None}, "general.architecture is missing"),
-        ({"llama.rope.scaling.type": "yarn"}, '"yarn"; supported are linear and llama3'),
+        ({"llama.rope.scaling.type": "longrope"}, '"longrope"; supported are linear, yarn and llama3'),
+        ({"llama.rope.scaling.type": "yarn"}, "llama.rope.scaling.factor is missing"),
         ({"llama.expert_count": 8}, "llama.expert_count, which is not supported"),
         ({"llama.attention.scale": 0.5}, "llama.attention.scale, which is not supported"),
         ({"llama.rope.dimension_count": 16}, "rope.dimension_count differs"),

@@ -14,6 +14,7 @@ from tests.support.tiny_models import (
 )
 from tramontane.errors import ModelStoreError
 from tramontane.weights.huggingface import read_huggingface_model
+from tramontane.weights.model import SentenceConfig
 from tramontane.weights.rope import Llama3Scaling, inverse_frequencies
 
 LLAMA3 = {
@@ -42,7 +43,7 @@ def test_a_decoder_folder_is_read(tmp_path):
     assert model.config.architecture == "llama"
     assert model.config.vocabulary_size == shape.vocabulary_size
     assert model.config.tied_embeddings
-    assert model.quantization == "f32"
+    assert model.encoding == "f32"
     assert model.chat_template == CHAT_TEMPLATE
     assert model.stop_token_ids == (END_OF_TEXT, TURN_END)
     assert model.bos_token_id is None
@@ -72,14 +73,43 @@ def test_of_named_templates_the_default_is_taken(tmp_path):
     assert read_huggingface_model(folder).chat_template == "yes"
 
 
-def test_a_sliding_window_limits_the_context_to_where_it_changes_nothing(tmp_path):
-    assert llama(tmp_path, model_type="mistral", sliding_window=128).config.max_context_length == 128
+@pytest.mark.parametrize(
+    ("config", "windows"),
+    [
+        ({"model_type": "mistral", "sliding_window": 128}, (128, 128)),
+        ({"model_type": "mistral", "sliding_window": None}, ()),
+        ({"model_type": "mistral", "sliding_window": 512}, ()),  # as long as the context
+        ({"model_type": "qwen2", "sliding_window": 128, "use_sliding_window": False}, ()),
+        ({"model_type": "qwen2", "sliding_window": 128}, ()),
+        (
+            {
+                "model_type": "qwen3",
+                "sliding_window": 128,
+                "use_sliding_window": True,
+                "max_window_layers": 1,
+            },
+            (0, 128),
+        ),
+        (
+            {
+                "model_type": "ministral",
+                "sliding_window": 64,
+                "layer_types": ["sliding_attention", "full_attention"],
+            },
+            (64, 0),
+        ),
+    ],
+)
+def test_the_layers_that_see_a_window_only(tmp_path, config, windows):
+    read = llama(tmp_path, **config).config
+
+    assert read.windows == windows
+    assert read.max_context_length == TinyLlama().max_context_length
 
 
-def test_a_sliding_window_that_is_not_used_limits_nothing(tmp_path):
-    model = llama(tmp_path, model_type="qwen2", sliding_window=128, use_sliding_window=False)
-
-    assert model.config.max_context_length == TinyLlama().max_context_length
+def test_a_window_for_each_layer_or_none(tmp_path):
+    with pytest.raises(ModelStoreError, match="2 layers, but says of 1"):
+        llama(tmp_path, model_type="mistral", sliding_window=64, layer_types=["sliding_attention"])
 
 
 @pytest.mark.parametrize("key", ["rope_scaling", "rope_parameters"])
@@ -99,9 +129,14 @@ def test_newer_files_have_the_rotary_base_among_the_parameters(tmp_path):
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({"model_type": "gemma3"}, '"gemma3"; supported are llama, mistral, qwen2, bert'),
-        ({"quantization_config": {"quant_method": "awq"}}, "quantised; supported in safetensors"),
-        ({"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, '"yarn"; supported are linear and llama3'),
+        (
+            {"model_type": "gemma3"},
+            '"gemma3"; supported are llama, mistral, ministral, ministral3, qwen2, qwen3, mistral3',
+        ),
+        ({"quantization_config": {"quant_method": "awq"}}, "quantised (awq); supported in safetensors"),
+        ({"rope_scaling": {"rope_type": "longrope"}}, '"longrope"; supported are linear, dynamic, llama3'),
+        ({"rope_scaling": {"rope_type": "yarn"}}, '"yarn" lacks parameters'),
+        ({"rope_scaling": {"rope_type": "yarn", "factor": -1.0}}, "yarn has the parameters"),
         ({"rope_scaling": {"rope_type": "llama3", "factor": 4.0}}, '"llama3" lacks parameters'),
         ({"hidden_act": "relu"}, '"relu"; supported is silu'),
         ({"partial_rotary_factor": 0.5}, "only a part of each head"),
@@ -142,7 +177,7 @@ def test_a_damaged_file_is_named(tmp_path, name, content):
 def test_an_encoder_folder_is_read_and_its_tokenizer_neither_cuts_nor_pads(tmp_path):
     model = read_huggingface_model(write_tiny_bert_folder(tmp_path))
 
-    assert model.config.pooling == "mean"
+    assert model.config.sentence == SentenceConfig("mean", normalized=True)
     assert model.config.max_context_length == 48
     assert len(model.tokenizer.encode("a b c").ids) == 5
     assert len(model.tokenizer.encode("a " * 100).ids) == 102
@@ -158,7 +193,7 @@ def test_pooling_of_the_first_token_is_read(tmp_path):
     folder = write_tiny_bert_folder(tmp_path)
     (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_cls_token": True}))
 
-    assert read_huggingface_model(folder).config.pooling == "cls"
+    assert read_huggingface_model(folder).config.sentence.pooling == "cls"
 
 
 def test_other_pooling_is_refused_by_name(tmp_path):

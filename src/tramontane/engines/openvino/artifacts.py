@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,29 +22,55 @@ from filelock import FileLock, Timeout
 
 from tramontane.errors import ModelStoreError
 from tramontane.weights.artifact import GRAPH, Artifact, read_artifact
+from tramontane.weights.quantization_setting import Quantization
 
-BUILDER_VERSION = 3
+BUILDER_VERSION = 4
 """Raised with every change of what the conversion writes."""
 
 _CONVERTING = ".converting"
-_READ_FILES = ("*.json", "*.jinja", "*.model.v*", "*.safetensors", "*/config.json")
+_READ_FILES = (
+    "*.json",
+    "*.jinja",
+    "*.model.v*",
+    "*.safetensors",
+    "*/config.json",
+    "openvino_model.xml",
+    "openvino_model.bin",
+)
 
 
-def artifact_path(source: Path, cache_dir: Path, source_sha256: str | None) -> Path:
-    """The folder that belongs to the weights `source`, a GGUF file or a Hugging Face folder.
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be converted, and into what."""
 
-    Without their SHA-256 the weights are known by path, sizes and times of change.
+    source: Path
+    """A GGUF file or a folder. Never changed."""
+    sha256: str | None = None
+    """Of the weights or what they came in, if known; else path, sizes and times of change stand for them."""
+    quantization: Quantization = "auto"
+    adapter: Path | None = None
+    """Folder of a LoRA adapter that is worked into the weights."""
+
+
+def artifact_path(job: Job, cache_dir: Path) -> Path:
+    """The folder that belongs to what comes of `job`.
 
     Raises:
         ModelStoreError: there are no such weights.
     """
-    try:
-        identity = source_sha256 or _fingerprint(source.resolve(strict=True))
-    except OSError as error:
-        raise ModelStoreError(f"There is no model at {source}: {error.strerror}") from error
-    parts = [source.name, identity, BUILDER_VERSION, version("openvino")]
+    parts: list[object] = [
+        job.source.name,
+        job.sha256 or _identity(job.source, "model"),
+        BUILDER_VERSION,
+        version("openvino"),
+        job.quantization,
+    ]
+    name = job.source
+    if job.adapter is not None:
+        parts.append(_identity(job.adapter, "adapter"))
+        name = job.adapter
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", source.stem).strip(".-")[:64]
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", name.stem).strip(".-")[:64]
     return cache_dir.absolute() / "artifacts" / f"{readable or 'model'}-{digest[:16]}"
 
 
@@ -105,6 +132,13 @@ def _remove_leftovers(converting: Path) -> None:
                 shutil.rmtree(partial, ignore_errors=True)
         except Timeout:
             continue
+
+
+def _identity(source: Path, kind: str) -> list[tuple[str, int, int]]:
+    try:
+        return _fingerprint(source.resolve(strict=True))
+    except OSError as error:
+        raise ModelStoreError(f"There is no {kind} at {source}: {error.strerror}") from error
 
 
 def _fingerprint(source: Path) -> list[tuple[str, int, int]]:

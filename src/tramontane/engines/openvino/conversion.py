@@ -1,94 +1,107 @@
 """The conversion itself, and the short-lived process that does it: `convert` starts one.
 
-python -m tramontane.engines.openvino.conversion SOURCE CACHE_DIR [SHA256]
+python -m tramontane.engines.openvino.conversion JSON
 """
 
 import hashlib
-import shutil
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import msgspec
 import openvino as ov
-from tokenizers import Tokenizer
 
-from tramontane.engines.openvino.artifacts import artifact_path, make_artifact
+from tramontane.engines.openvino.artifacts import Job, artifact_path, make_artifact
 from tramontane.engines.openvino.convert import REFUSED
 from tramontane.engines.openvino.graph.decoder import decoder_graph
-from tramontane.engines.openvino.graph.detokenizer import detokenizer_graph
+from tramontane.engines.openvino.graph.embedder import embedder_graph
 from tramontane.engines.openvino.graph.encoder import encoder_graph
 from tramontane.engines.openvino.graph.weights import Weights
-from tramontane.errors import ModelStoreError
-from tramontane.weights.artifact import (
-    CHAT_TEMPLATE,
-    DETOKENIZER,
-    GRAPH,
-    MANIFEST,
-    MISTRAL_TOKENIZER,
-    TOKENIZER,
-    Artifact,
-    ArtifactManifest,
+from tramontane.engines.openvino.ir_folder import import_ir, is_ir_folder
+from tramontane.engines.openvino.text_files import (
+    mistral_tokenizer_name,
+    write_detokenizer,
+    write_tokenizer,
 )
-from tramontane.weights.gguf_model import read_gguf_model
-from tramontane.weights.huggingface import read_huggingface_model
-from tramontane.weights.mistral_tokenizer import MistralTokenizerFile
-from tramontane.weights.model import DecoderConfig, EncoderConfig, SourceModel
+from tramontane.errors import ModelStoreError
+from tramontane.weights.adapter import AdaptedTensors, Adapter
+from tramontane.weights.artifact import CHAT_TEMPLATE, GRAPH, MANIFEST, Artifact, ArtifactManifest
+from tramontane.weights.compression import Compression, choose_compression
+from tramontane.weights.memory import machine_memory
+from tramontane.weights.model import DecoderConfig, EmbedderConfig, EncoderConfig, SourceModel
+from tramontane.weights.quantization_setting import Quantization
+from tramontane.weights.read import read_model
 from tramontane.weights.token_roles import special_token_ids
-from tramontane.weights.vocabulary import read_vocabulary
 
 _NOT_PART_OF_A_DECODER = "rotary_emb.inv_freq"
 """Older checkpoints carry the frequencies that config.json gives anyway."""
 
 
-def convert(source: Path, cache_dir: Path, *, source_sha256: str | None = None) -> Artifact:
+class _Request(msgspec.Struct):
+    """What `convert_in_subprocess` says to the process."""
+
+    source: str
+    cache_dir: str
+    sha256: str | None
+    quantization: Quantization
+    adapter: str | None
+
+
+def convert(
+    source: Path,
+    cache_dir: Path,
+    *,
+    source_sha256: str | None = None,
+    quantization: Quantization = "auto",
+    adapter: Path | None = None,
+) -> Artifact:
     """As `convert_in_subprocess`, in this process."""
-    path = artifact_path(source, cache_dir, source_sha256)
-    return make_artifact(path, partial(_write_artifact, source, source_sha256))
+    job = Job(source, source_sha256, quantization, adapter)
+    return make_artifact(artifact_path(job, cache_dir), partial(_write_artifact, job))
 
 
-def _write_artifact(source: Path, sha256: str | None, folder: Path) -> None:
+def _write_artifact(job: Job, folder: Path) -> None:
     try:
-        model = read_huggingface_model(source) if source.is_dir() else read_gguf_model(source)
-        _write_graph(model, folder / GRAPH)
+        manifest = import_ir(job, folder) if is_ir_folder(job.source) else _build(job, folder)
     except ModelStoreError as error:
-        raise ModelStoreError(f"{source} cannot be converted: {error}") from error
-    _write_tokenizer(model.tokenizer, folder)
-    if model.chat_template is not None:
-        (folder / CHAT_TEMPLATE).write_text(model.chat_template, encoding="utf-8")
-    manifest = _manifest(model, f"{source.name} sha256:{sha256 or _sha256(source)}")
-    if manifest.task == "generate":
-        _write_detokenizer(model, manifest, folder)
+        raise ModelStoreError(f"{job.source} cannot be converted: {error}") from error
     (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
 
 
-def _write_tokenizer(tokenizer: Tokenizer | MistralTokenizerFile, folder: Path) -> None:
-    match tokenizer:
-        case MistralTokenizerFile(path):
-            (folder / MISTRAL_TOKENIZER).mkdir()
-            shutil.copyfile(path, folder / MISTRAL_TOKENIZER / path.name)
-        case _:
-            tokenizer.save(str(folder / TOKENIZER), pretty=False)
+def _build(job: Job, folder: Path) -> ArtifactManifest:
+    model = read_model(job.source)
+    if job.adapter is not None:
+        model = replace(model, tensors=AdaptedTensors(model.tensors, Adapter(job.adapter)))
+    compression = choose_compression(
+        job.quantization, elements=model.elements, encoding=model.encoding, memory=machine_memory()
+    )
+    _write_graph(model, compression, folder / GRAPH)
+    write_tokenizer(model.tokenizer, folder)
+    if model.chat_template is not None:
+        (folder / CHAT_TEMPLATE).write_text(model.chat_template, encoding="utf-8")
+    manifest = _manifest(model, compression, _described(job))
+    if manifest.task == "generate":
+        write_detokenizer(model.tokenizer, manifest, folder)
+    return manifest
 
 
-def _write_detokenizer(model: SourceModel, manifest: ArtifactManifest, folder: Path) -> None:
-    special_ids, stop_ids = frozenset(manifest.special_token_ids), frozenset(manifest.stop_token_ids)
-    match model.tokenizer:
-        case MistralTokenizerFile(_, vocabulary):
-            pass
-        case _:
-            vocabulary = read_vocabulary(folder / TOKENIZER, manifest.vocabulary_size, special_ids, stop_ids)
-    graph = detokenizer_graph(vocabulary.token_bytes, special_ids | stop_ids, manifest.vocabulary_size)
-    ov.save_model(graph, folder / DETOKENIZER, compress_to_fp16=False)
+def _described(job: Job) -> str:
+    """The weights, for people."""
+    weights = f"{job.source.name} sha256:{job.sha256 or _sha256(job.source)}"
+    return weights if job.adapter is None else f"{weights} with the adapter {job.adapter.name}"
 
 
-def _write_graph(model: SourceModel, path: Path) -> None:
+def _write_graph(model: SourceModel, compression: Compression, path: Path) -> None:
     # The graph shares the memory of `weights`, which must live until it is written.
-    weights = Weights(model.tensors)
+    weights = Weights(model.tensors, compression)
     match model.config:
         case DecoderConfig() as config:
             graph = decoder_graph(config, weights)
-            _refuse_unread(weights, config)
+            _refuse_unread(weights, config, unused={"lm_head.weight"} if config.tied_embeddings else set())
+        case EmbedderConfig() as config:
+            graph = embedder_graph(config, weights)
+            _refuse_unread(weights, config.decoder, unused={"lm_head.weight"})
         case EncoderConfig() as config:
             graph = encoder_graph(config, weights)
     ov.save_model(graph, path, compress_to_fp16=False)
@@ -96,10 +109,9 @@ def _write_graph(model: SourceModel, path: Path) -> None:
     ov.Core().read_model(path)
 
 
-def _refuse_unread(weights: Weights, config: DecoderConfig) -> None:
+def _refuse_unread(weights: Weights, config: DecoderConfig, *, unused: set[str]) -> None:
     """A tensor without a place in the graph means that the model is not what the graph computes."""
-    tied = {"lm_head.weight"} if config.tied_embeddings else set()
-    unread = sorted(name for name in weights.unread - tied if not name.endswith(_NOT_PART_OF_A_DECODER))
+    unread = sorted(name for name in weights.unread - unused if not name.endswith(_NOT_PART_OF_A_DECODER))
     if unread:
         raise ModelStoreError(
             f"It has {len(unread)} tensors that a {config.architecture} model has no place for, "
@@ -107,14 +119,15 @@ def _refuse_unread(weights: Weights, config: DecoderConfig) -> None:
         )
 
 
-def _manifest(model: SourceModel, source: str) -> ArtifactManifest:
+def _manifest(model: SourceModel, compression: Compression, source: str) -> ArtifactManifest:
+    quantization = compression.name if compression.rounds(model.encoding) else model.encoding.value
     match model.config:
         case DecoderConfig() as config:
             return ArtifactManifest(
                 task="generate",
                 architecture=config.architecture,
                 source=source,
-                quantization=model.quantization,
+                quantization=quantization,
                 vocabulary_size=config.vocabulary_size,
                 max_context_length=config.max_context_length,
                 layers=config.layers,
@@ -123,28 +136,23 @@ def _manifest(model: SourceModel, source: str) -> ArtifactManifest:
                 bos_token_id=model.bos_token_id,
                 stop_token_ids=model.stop_token_ids,
                 special_token_ids=special_token_ids(model.tokenizer),
-                mistral_tokenizer=_mistral_tokenizer(model),
+                mistral_tokenizer=mistral_tokenizer_name(model.tokenizer),
             )
         case EncoderConfig() as config:
-            return ArtifactManifest(
-                task="embed",
-                architecture=config.architecture,
-                source=source,
-                quantization=model.quantization,
-                vocabulary_size=config.vocabulary_size,
-                max_context_length=config.max_context_length,
-                layers=config.layers,
-                embedding_dimension=config.hidden_size,
-                special_token_ids=special_token_ids(model.tokenizer),
-            )
-
-
-def _mistral_tokenizer(model: SourceModel) -> str | None:
-    match model.tokenizer:
-        case MistralTokenizerFile(path):
-            return path.name
-        case _:
-            return None
+            architecture, layers, dimension = config.architecture, config.layers, config.hidden_size
+        case EmbedderConfig(decoder=decoder) as config:
+            architecture, layers, dimension = decoder.architecture, decoder.layers, decoder.hidden_size
+    return ArtifactManifest(
+        task="embed",
+        architecture=architecture,
+        source=source,
+        quantization=quantization,
+        vocabulary_size=config.vocabulary_size,
+        max_context_length=config.max_context_length,
+        layers=layers,
+        embedding_dimension=dimension,
+        special_token_ids=special_token_ids(model.tokenizer),
+    )
 
 
 def _sha256(source: Path) -> str:
@@ -159,9 +167,15 @@ def _sha256(source: Path) -> str:
 
 def main(arguments: list[str]) -> int:
     """The process: 0, or `REFUSED` with the reason on standard output. Anything else is a crash."""
-    source, cache_dir, sha256 = arguments
+    request = msgspec.json.decode(arguments[0], type=_Request)
     try:
-        convert(Path(source), Path(cache_dir), source_sha256=sha256 or None)
+        convert(
+            Path(request.source),
+            Path(request.cache_dir),
+            source_sha256=request.sha256,
+            quantization=request.quantization,
+            adapter=Path(request.adapter) if request.adapter else None,
+        )
     except ModelStoreError as error:
         sys.stdout.write(str(error))
         return REFUSED

@@ -3,15 +3,17 @@
 The child gives its memory back when it ends, and a hostile file can take down nothing else.
 """
 
+import json
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tramontane.engines.openvino.artifacts import artifact_path, find_artifact
+from tramontane.engines.openvino.artifacts import Job, artifact_path, find_artifact
 from tramontane.errors import ModelStoreError
 from tramontane.weights.artifact import Artifact
+from tramontane.weights.quantization_setting import Quantization
 
 CONVERSION = "tramontane.engines.openvino.conversion"
 REFUSED = 3
@@ -23,26 +25,30 @@ def convert_in_subprocess(
     cache_dir: Path,
     *,
     source_sha256: str | None = None,
+    quantization: Quantization = "auto",
+    adapter: Path | None = None,
     on_start: Callable[[], None] | None = None,
 ) -> Artifact:
-    """The artifact of the weights `source`, a GGUF file or a Hugging Face folder. Blocks while it is made.
+    """The artifact of the weights `source`, a GGUF file or a folder. Blocks while it is made.
 
     Args:
         source: never changed.
         cache_dir: may be read-only if the artifact is in it.
         source_sha256: of the weights or what they came in, if known; else path, size and time stand for them.
-        on_start: called if the artifact is not there and has to be made.
+        quantization: in how many bits the matrices are kept.
+        adapter: folder of a LoRA adapter that is worked into the weights.
         on_start: called if there is something to convert, before that begins.
 
     Raises:
         ModelStoreError: the weights are missing, damaged or not supported, or the artifact cannot be written.
     """
-    path = artifact_path(source, cache_dir, source_sha256)
+    job = Job(source, source_sha256, quantization, adapter)
+    path = artifact_path(job, cache_dir)
     if artifact := find_artifact(path):
         return artifact
     if on_start is not None:
         on_start()
-    command = [sys.executable, "-P", "-m", CONVERSION, str(source), str(cache_dir), source_sha256 or ""]
+    command = [sys.executable, "-P", "-m", CONVERSION, json.dumps(_arguments(job, cache_dir))]
     child = subprocess.run(  # noqa: S603 - our own module, and no shell
         command, stdin=subprocess.DEVNULL, capture_output=True, check=False
     )
@@ -50,6 +56,16 @@ def convert_in_subprocess(
     if artifact := find_artifact(path):
         return artifact
     raise ModelStoreError(_reason(source, child))
+
+
+def _arguments(job: Job, cache_dir: Path) -> dict[str, str | None]:
+    return {
+        "source": str(job.source),
+        "cache_dir": str(cache_dir),
+        "sha256": job.sha256,
+        "quantization": job.quantization,
+        "adapter": str(job.adapter) if job.adapter else None,
+    }
 
 
 def _reason(source: Path, child: "subprocess.CompletedProcess[bytes]") -> str:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from tramontane.engines.openvino import artifacts
-from tramontane.engines.openvino.artifacts import artifact_path, find_artifact, make_artifact
+from tramontane.engines.openvino.artifacts import Job, artifact_path, find_artifact, make_artifact
 from tramontane.errors import ModelStoreError
 from tramontane.weights.artifact import ArtifactManifest
 
@@ -68,57 +68,60 @@ def path(tmp_path):
 
 
 def test_the_folder_is_named_after_the_weights_for_people(weights, tmp_path):
-    folder = artifact_path(weights, tmp_path / "cache", None)
+    folder = artifact_path(Job(weights), tmp_path / "cache")
 
     assert folder.parent == tmp_path / "cache" / "artifacts"
     assert folder.name.startswith("some-model-")
 
 
 def test_the_key_changes_with_weights_builder_and_engine(weights, tmp_path, monkeypatch):
-    keys = [artifact_path(weights, tmp_path, None)]
+    keys = [artifact_path(Job(weights), tmp_path)]
     weights.write_bytes(b"other weights")
-    keys.append(artifact_path(weights, tmp_path, None))
+    keys.append(artifact_path(Job(weights), tmp_path))
     os.utime(weights, ns=(1, 1))
-    keys.append(artifact_path(weights, tmp_path, None))
-    keys.append(artifact_path(weights, tmp_path, "a" * 64))
-    keys.append(artifact_path(weights, tmp_path, "b" * 64))
+    keys.append(artifact_path(Job(weights), tmp_path))
+    keys.append(artifact_path(Job(weights, "a" * 64), tmp_path))
+    keys.append(artifact_path(Job(weights, "b" * 64), tmp_path))
+    keys.append(artifact_path(Job(weights, "b" * 64, "int8"), tmp_path))
+    keys.append(artifact_path(Job(weights, "b" * 64, adapter=tmp_path), tmp_path))
     monkeypatch.setattr(artifacts, "BUILDER_VERSION", artifacts.BUILDER_VERSION + 1)
-    keys.append(artifact_path(weights, tmp_path, "b" * 64))
+    keys.append(artifact_path(Job(weights, "b" * 64), tmp_path))
     monkeypatch.setattr(artifacts, "version", lambda name: "0.0")
-    keys.append(artifact_path(weights, tmp_path, "b" * 64))
+    keys.append(artifact_path(Job(weights, "b" * 64), tmp_path))
 
     assert len(set(keys)) == len(keys)
 
 
 def test_a_known_digest_stands_for_the_weights_wherever_they_lie(weights, tmp_path):
-    before = artifact_path(weights, tmp_path, "a" * 64)
+    before = artifact_path(Job(weights, "a" * 64), tmp_path)
     (tmp_path / "elsewhere").mkdir()
     moved = weights.rename(tmp_path / "elsewhere" / weights.name)
     os.utime(moved, ns=(1, 1))
 
-    assert artifact_path(moved, tmp_path, "a" * 64) == before
+    assert artifact_path(Job(moved, "a" * 64), tmp_path) == before
 
 
 @pytest.mark.parametrize(
-    "changed", ["config.json", "model.safetensors", "1_Pooling/config.json", "new.jinja"]
+    "changed",
+    ["config.json", "model.safetensors", "1_Pooling/config.json", "new.jinja", "openvino_model.bin"],
 )
 def test_the_key_of_a_folder_changes_with_each_file_that_is_read(tmp_path, changed):
     folder = tmp_path / "model"
     for name in ("config.json", "model.safetensors", "1_Pooling/config.json", "README.md"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("{}")
-    before = artifact_path(folder, tmp_path, None)
+    before = artifact_path(Job(folder), tmp_path)
     (folder / "README.md").write_text("not read")
-    assert artifact_path(folder, tmp_path, None) == before
+    assert artifact_path(Job(folder), tmp_path) == before
 
     (folder / changed).write_text("changed")
 
-    assert artifact_path(folder, tmp_path, None) != before
+    assert artifact_path(Job(folder), tmp_path) != before
 
 
 def test_weights_that_are_not_there_are_named(tmp_path):
     with pytest.raises(ModelStoreError, match=r"no model at .*nothing\.gguf: No such file"):
-        artifact_path(tmp_path / "nothing.gguf", tmp_path, None)
+        artifact_path(Job(tmp_path / "nothing.gguf"), tmp_path)
 
 
 def test_an_artifact_is_made_once(path):

@@ -1,4 +1,4 @@
-"""The graph of a BERT encoder that ends in one L2-normalised vector a text."""
+"""The graph of a BERT encoder that ends in one vector a text."""
 
 import openvino as ov
 from openvino import Type
@@ -16,6 +16,7 @@ from tramontane.engines.openvino.graph.nodes import (
     split_heads,
     vector,
 )
+from tramontane.engines.openvino.graph.pooling import sentence_vector
 from tramontane.engines.openvino.graph.weights import Weights
 from tramontane.weights.model import EncoderConfig
 
@@ -37,34 +38,35 @@ class _Encoder:
         self._weights = weights
         self._input_ids = parameter("input_ids", [-1, -1], Type.i64)
         self._attention_mask = parameter("attention_mask", [-1, -1], Type.i64)
-        self._present = ops.convert(self._attention_mask, Type.f32)
-        absent = ops.multiply(ops.subtract(number(1), self._present), number(-65504))
+        present = ops.convert(self._attention_mask, Type.f32)
+        absent = ops.multiply(ops.subtract(number(1), present), number(-65504))
         self._mask = ops.unsqueeze(absent, integers(1, 2))
 
     def build(self) -> ov.Model:
         hidden = self._embeddings()
         for layer in range(self._config.layers):
             hidden = self._layer(hidden, f"encoder.layer.{layer}")
-        sentence = ops.normalize_l2(self._pooled(hidden), integers(1), 1e-12, "max")
+        sentence = sentence_vector(hidden, self._attention_mask, self._config.sentence)
         inputs = [self._input_ids, self._attention_mask]
         return ov.Model([named_result(sentence, "sentence_embedding")], inputs, self._config.architecture)
 
     def _embeddings(self) -> Node:
         config = self._config
-        words = self._weights.matrix(
-            "embeddings.word_embeddings.weight", (config.vocabulary_size, config.hidden_size)
-        )
-        positions = self._weights.matrix(
-            "embeddings.position_embeddings.weight", (config.max_positions, config.hidden_size)
-        )
-        # Every token is of the first of the two types.
-        types = self._weights.matrix("embeddings.token_type_embeddings.weight", (2, config.hidden_size))
-        first_type = ops.gather(types, integers(0), integer(0))
-        here = ops.slice(positions, integers(0), dimension(self._input_ids, 1), integers(1), integers(0))
+        words = self._table("word", config.vocabulary_size)
+        positions = self._table("position", config.max_positions)
+        start = integers(config.position_offset or 0)
+        stop = ops.add(dimension(self._input_ids, 1), start)
+        added = ops.slice(positions, start, stop, integers(1), integers(0))
+        if config.token_types is not None:
+            # Every token is of the first type.
+            types = self._table("token_type", config.token_types)
+            added = ops.add(added, ops.gather(types, integers(0), integer(0)))
         tokens = ops.gather(words, self._input_ids, integer(0))
-        return self._norm(
-            ops.add(tokens, ops.unsqueeze(ops.add(here, first_type), integer(0))), "embeddings.LayerNorm"
-        )
+        return self._norm(ops.add(tokens, ops.unsqueeze(added, integer(0))), "embeddings.LayerNorm")
+
+    def _table(self, name: str, rows: int) -> Node:
+        shape = (rows, self._config.hidden_size)
+        return self._weights.matrix(f"embeddings.{name}_embeddings.weight", shape, precise=True)
 
     def _layer(self, hidden: Node, prefix: str) -> Node:
         config = self._config
@@ -90,15 +92,6 @@ class _Encoder:
             for part in ("query", "key", "value")
         )
         return merge_heads(ops.scaled_dot_product_attention(query, key, value, self._mask), size)
-
-    def _pooled(self, hidden: Node) -> Node:
-        """[batch, tokens, size] → [batch, size]."""
-        if self._config.pooling == "cls":
-            return ops.gather(hidden, integer(0), integer(1))
-        weights = ops.unsqueeze(self._present, integer(2))
-        total = ops.reduce_sum(ops.multiply(hidden, weights), integers(1), keep_dims=False)
-        count = ops.maximum(ops.reduce_sum(weights, integers(1), keep_dims=False), number(1e-9))
-        return ops.divide(total, count)
 
     def _linear(self, hidden: Node, name: str, outputs: int, inputs: int) -> Node:
         matrix = self._weights.matrix(f"{name}.weight", (outputs, inputs))

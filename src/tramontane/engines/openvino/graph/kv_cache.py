@@ -4,6 +4,7 @@ import openvino as ov
 from openvino import PartialShape, Type
 from openvino import opset13 as ops
 
+from tramontane.engines.openvino.graph.layers import repeat_heads
 from tramontane.engines.openvino.graph.nodes import Node, integer, integers, number
 from tramontane.weights.model import DecoderConfig
 
@@ -34,13 +35,4 @@ class KeyValueCache:
         past = ops.gather(ov.op.read_value(self._empty, variable), self._beam_idx, integer(0))
         tokens = ops.concat([past, new], axis=2)
         self.assignments.append(ov.op.assign(tokens, variable))
-        return self._repeated(tokens)
-
-    def _repeated(self, tokens: Node) -> Node:
-        config = self._config
-        group = config.heads // config.kv_heads
-        if group == 1:
-            return tokens
-        shape = ops.concat([self._batch, integers(config.kv_heads, group, 1, config.head_size)], axis=0)
-        grouped = ops.broadcast(ops.unsqueeze(tokens, integer(2)), shape, broadcast_spec="BIDIRECTIONAL")
-        return ops.reshape(grouped, integers(0, config.heads, -1, config.head_size), special_zero=True)
+        return repeat_heads(tokens, config, self._batch)

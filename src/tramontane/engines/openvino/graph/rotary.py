@@ -6,6 +6,7 @@ from openvino import Type
 from openvino import opset13 as ops
 
 from tramontane.engines.openvino.graph.nodes import Node, integer, integers, number
+from tramontane.weights.rope import QueryScaling
 
 _TO_THE_END = (1 << 63) - 1
 
@@ -13,7 +14,13 @@ _TO_THE_END = (1 << 63) - 1
 class RotaryEmbedding:
     """The turns of one batch of positions, used by every layer."""
 
-    def __init__(self, inverse_frequencies: npt.NDArray[np.float32], position_ids: Node, batch: Node) -> None:
+    def __init__(
+        self,
+        inverse_frequencies: npt.NDArray[np.float32],
+        position_ids: Node,
+        batch: Node,
+        magnitude: float = 1.0,
+    ) -> None:
         self._half = len(inverse_frequencies)
         frequencies = ops.broadcast(
             ops.constant(inverse_frequencies.reshape(1, -1, 1)),
@@ -25,8 +32,11 @@ class RotaryEmbedding:
             ops.matmul(frequencies, positions, transpose_a=False, transpose_b=False), integers(0, 2, 1)
         )
         both_halves = ops.concat([angles, angles], axis=-1)
-        self._cosines = ops.unsqueeze(ops.cos(both_halves), integer(1))
-        self._sines = ops.unsqueeze(ops.sin(both_halves), integer(1))
+        cosines, sines = ops.cos(both_halves), ops.sin(both_halves)
+        if magnitude != 1.0:
+            cosines, sines = (ops.multiply(turn, number(magnitude)) for turn in (cosines, sines))
+        self._cosines = ops.unsqueeze(cosines, integer(1))
+        self._sines = ops.unsqueeze(sines, integer(1))
 
     def rotate(self, heads: Node) -> Node:
         """[batch, heads, tokens, head_size], each pair being the same place in the two halves of a head."""
@@ -38,3 +48,11 @@ class RotaryEmbedding:
     @staticmethod
     def _slice(heads: Node, start: int, stop: int) -> Node:
         return ops.slice(heads, integers(start), integers(stop), integers(1), integers(3))
+
+
+def query_scale(scaling: QueryScaling, position_ids: Node) -> Node:
+    """What the queries of each position are multiplied by: [batch, 1, tokens, 1]."""
+    positions = ops.convert(position_ids, Type.f32)
+    lengths = ops.floor(ops.divide(positions, number(scaling.length)))
+    grown = ops.multiply(ops.log(ops.add(lengths, number(1))), number(scaling.beta))
+    return ops.unsqueeze(ops.add(grown, number(1)), integers(1, 3))

@@ -1,0 +1,49 @@
+"""The files of an artifact that have to do with text."""
+
+import shutil
+from pathlib import Path
+
+import openvino as ov
+from tokenizers import Tokenizer
+
+from tramontane.engines.openvino.graph.detokenizer import detokenizer_graph
+from tramontane.weights.artifact import DETOKENIZER, MISTRAL_TOKENIZER, TOKENIZER, ArtifactManifest
+from tramontane.weights.mistral_tokenizer import MistralTokenizerFile
+from tramontane.weights.vocabulary import read_vocabulary
+
+
+def write_tokenizer(tokenizer: Tokenizer | MistralTokenizerFile, folder: Path) -> None:
+    """Write the tokenizer into an artifact."""
+    match tokenizer:
+        case MistralTokenizerFile(path):
+            (folder / MISTRAL_TOKENIZER).mkdir()
+            shutil.copyfile(path, folder / MISTRAL_TOKENIZER / path.name)
+        case _:
+            tokenizer.save(str(folder / TOKENIZER), pretty=False)
+
+
+def write_detokenizer(
+    tokenizer: Tokenizer | MistralTokenizerFile, manifest: ArtifactManifest, folder: Path
+) -> None:
+    """Write the bytes of the tokens, for grammars; the tokenizer must be there.
+
+    Raises:
+        ModelStoreError: text cannot be made of its tokens.
+    """
+    special_ids, stop_ids = frozenset(manifest.special_token_ids), frozenset(manifest.stop_token_ids)
+    match tokenizer:
+        case MistralTokenizerFile(_, vocabulary):
+            pass
+        case _:
+            vocabulary = read_vocabulary(folder / TOKENIZER, manifest.vocabulary_size, special_ids, stop_ids)
+    graph = detokenizer_graph(vocabulary.token_bytes, special_ids | stop_ids, manifest.vocabulary_size)
+    ov.save_model(graph, folder / DETOKENIZER, compress_to_fp16=False)
+
+
+def mistral_tokenizer_name(tokenizer: Tokenizer | MistralTokenizerFile) -> str | None:
+    """Of the file, if it is one of Mistral's."""
+    match tokenizer:
+        case MistralTokenizerFile(path):
+            return path.name
+        case _:
+            return None
