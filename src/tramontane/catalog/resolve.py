@@ -45,7 +45,7 @@ def _require_weights(path: Path, value: str, task: Task) -> None:
         if not _is_model_folder(path):
             raise _unusable(
                 value,
-                "is a folder without config.json (or params.json) and *.safetensors or OpenVINO files",
+                "is a folder without config.json and *.safetensors or openvino_model.xml",
                 task,
             )
     elif path.suffix.lower() != ".gguf":
@@ -86,5 +86,5 @@ def _unusable(value: str, reason: str, task: Task) -> ConfigurationError:
     file = ", a .gguf file" if task == "generate" else ""
     return ConfigurationError(
         f"{option} {value!r} {reason}. Possible are: {ids} (built in){file}, "
-        f"or a folder with config.json and *.safetensors."
+        f"or a folder with config.json (or Mistral's params.json) and *.safetensors or openvino_model.xml."
     )
