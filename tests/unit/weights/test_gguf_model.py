@@ -137,7 +137,7 @@ def test_a_file_may_take_the_magnitude_of_yarn_back_and_let_queries_grow(tmp_pat
     config = read(tmp_path, metadata=YARN | more).config
 
     assert config.rotary_magnitude == 1.0
-    assert config.query_scaling == QueryScaling(pytest.approx(0.1), 128)
+    assert config.query_scaling == QueryScaling(float(np.float32(0.1)), 128)
 
 
 @pytest.mark.parametrize(
