@@ -163,6 +163,99 @@ def write_tiny_llama_folder(
     return folder
 
 
+def write_tiny_mistral_folder(
+    folder: Path,
+    weights: Mapping[str, np.ndarray],
+    shape: TinyLlama,
+    tokenizer: Path,
+    *,
+    params: Mapping[str, object] | None = None,
+    shards: int = 1,
+) -> Path:
+    """A folder in Mistral's own format of weights that have Hugging Face's names; FP8 as bytes."""
+    folder.mkdir(parents=True)
+    sizes = {
+        "dim": shape.hidden_size,
+        "n_layers": shape.layers,
+        "head_dim": shape.head_size,
+        "hidden_dim": shape.feed_forward_size,
+        "n_heads": shape.heads,
+        "n_kv_heads": shape.kv_heads,
+        "norm_eps": shape.rms_epsilon,
+        "vocab_size": shape.vocabulary_size,
+        "rope_theta": shape.rope_base,
+        "max_position_embeddings": shape.max_context_length,
+        "tied_embeddings": shape.tied,
+    }
+    _write_json(folder / "params.json", sizes | dict(params or {}))
+    (folder / tokenizer.name).write_bytes(tokenizer.read_bytes())
+    stored = {
+        mistral_name(name): interleaved(weight, shape, name) if weight.ndim == 2 else weight
+        for name, weight in weights.items()
+    }
+    if shards == 1:
+        write_safetensors(folder / "consolidated.safetensors", stored, "F32")
+        return folder
+    files = [f"consolidated-{shard:05}-of-{shards:05}.safetensors" for shard in range(1, shards + 1)]
+    weight_map = {name: files[i % shards] for i, name in enumerate(stored)}
+    for file in files:
+        write_safetensors(folder / file, {n: t for n, t in stored.items() if weight_map[n] == file}, "F32")
+    _write_json(folder / "consolidated.safetensors.index.json", {"weight_map": weight_map})
+    return folder
+
+
+def write_tiny_lora(
+    folder: Path,
+    weights: Mapping[str, np.ndarray],
+    settings: Mapping[str, object],
+    *,
+    layers: int | None = None,
+) -> tuple[Path, dict[str, np.ndarray]]:
+    """An adapter of rank 4 for queries and one part of the feed-forward, and the weights that it makes."""
+    folder.mkdir()
+    rank, alpha, random = 4, 8, np.random.default_rng(5)
+    config = {"peft_type": "LORA", "r": rank, "lora_alpha": alpha, "base_model_name_or_path": "tiny"}
+    _write_json(folder / "adapter_config.json", config | dict(settings))
+    numbers, stored = dict(weights), {}
+    patterns = settings.get("alpha_pattern", {})
+    assert isinstance(patterns, dict)
+    for name, weight in weights.items():
+        module = name.removesuffix(".weight")
+        if not module.endswith(("q_proj", "up_proj")) or (layers and int(name.split(".")[2]) >= layers):
+            continue
+        down = random.normal(0, 0.3, (rank, weight.shape[1])).astype(np.float32)
+        up = random.normal(0, 0.3, (weight.shape[0], rank)).astype(np.float32)
+        stored[f"base_model.model.{module}.lora_A.weight"] = down
+        stored[f"base_model.model.{module}.lora_B.weight"] = up
+        own_alpha = patterns.get(module.split(".")[-1], alpha)
+        scale = own_alpha / np.sqrt(rank) if settings.get("use_rslora") else own_alpha / rank
+        numbers[name] = weight + scale * (up @ down)
+    write_safetensors(folder / "adapter_model.safetensors", stored, "F32")
+    return folder, numbers
+
+
+def mistral_name(name: str) -> str:
+    """The name in Mistral's own format of a tensor that Hugging Face calls `name`."""
+    parts = {
+        "model.embed_tokens": "tok_embeddings",
+        "model.norm": "norm",
+        "lm_head": "output",
+        "model.layers": "layers",
+        "self_attn.q_proj": "attention.wq",
+        "self_attn.k_proj": "attention.wk",
+        "self_attn.v_proj": "attention.wv",
+        "self_attn.o_proj": "attention.wo",
+        "mlp.gate_proj": "feed_forward.w1",
+        "mlp.down_proj": "feed_forward.w2",
+        "mlp.up_proj": "feed_forward.w3",
+        "input_layernorm": "attention_norm",
+        "post_attention_layernorm": "ffn_norm",
+    }
+    for theirs, mistrals in parts.items():
+        name = name.replace(theirs, mistrals)
+    return name
+
+
 def write_tiny_bert_folder(folder: Path, *, shape: TinyBert = TinyBert(), seed: int = 0) -> Path:
     """A sentence-transformers folder: WordPiece, mean pooling, its tokenizer.json set to cut and pad."""
     (folder / "1_Pooling").mkdir(parents=True, exist_ok=True)
