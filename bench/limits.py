@@ -15,7 +15,8 @@ from statistics import median
 
 from redis.asyncio import Redis
 
-from tramontane.accounts.service import DEFAULT_WORKSPACE_ID, AccountsService
+from tramontane.accounts.entities import DEFAULT_WORKSPACE_ID
+from tramontane.accounts.service import AccountsService
 from tramontane.core.clock import SystemClock
 from tramontane.limits.memory import MemoryLimitStore
 from tramontane.limits.redis import RedisLimitStore

@@ -130,6 +130,7 @@ def fake_services(chat=None, fim=None, embeddings=None, engine=None):
         accounts=FakeAccounts(),
         workspaces=None,
         keys=None,
+        limits=None,
         catalog=Catalog([chat_model, embedding_model]),
         chat=chat or FakeCompletions(),
         fim=fim or FakeCompletions(),

@@ -6,8 +6,15 @@ from datetime import UTC, date, datetime
 import pytest
 
 from tests.support.clock import FakeClock
-from tramontane.accounts.service import DEFAULT_WORKSPACE_ID, AccountsService
-from tramontane.errors import AuthenticationError, ConfigurationError, InvalidRequestError, RateLimitError
+from tramontane.accounts.entities import DEFAULT_WORKSPACE_ID
+from tramontane.accounts.service import AccountsService
+from tramontane.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    InvalidRequestError,
+    NotFoundError,
+    RateLimitError,
+)
 from tramontane.limits.figures import Override
 from tramontane.limits.memory import MemoryLimitStore
 from tramontane.limits.service import LimitsService
@@ -243,8 +250,10 @@ async def test_a_burst_larger_than_the_minute_is_refused_and_changes_nothing(lim
 async def test_a_workspace_that_is_not_there_has_no_limits(limits, workspace_id):
     nobody = "00000000-0000-7000-8000-00000000000f"
 
-    assert await limits.workspace_limits(nobody) is None
-    assert await limits.set_override(nobody, None, {"burst": 1}) is None
+    with pytest.raises(NotFoundError, match=nobody):
+        await limits.workspace_limits(nobody)
+    with pytest.raises(NotFoundError, match=nobody):
+        await limits.set_override(nobody, None, {"burst": 1})
     with pytest.raises(AuthenticationError):
         await limits.admit(nobody, MODEL)
 

@@ -12,6 +12,7 @@ from tramontane.api.openapi import describe
 from tramontane.api.routes import (
     admin_admin_keys,
     admin_api_keys,
+    admin_limits,
     admin_workspaces,
     chat,
     embeddings,
@@ -51,6 +52,7 @@ def create_app(services: Services, settings: Settings) -> FastAPI:
         admin_workspaces,
         admin_api_keys,
         admin_admin_keys,
+        admin_limits,
         health,
     ):
         app.include_router(resource.router)

@@ -7,7 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from tramontane.schemas.admin import accounts
+from tramontane.schemas.admin import accounts, limits
 from tramontane.schemas.chat import ChatCompletionRequest
 from tramontane.schemas.completions import ChatCompletionResponse, CompletionChunk
 from tramontane.schemas.embeddings import EmbeddingRequest, EmbeddingResponse
@@ -27,6 +27,7 @@ REQUESTS = (
     accounts.CreateApiKeyRequest,
     accounts.CreateAdminKeyRequest,
     accounts.RotateKeyRequest,
+    limits.LimitOverride,
 )
 RESPONSES = (
     ChatCompletionResponse,
@@ -40,6 +41,8 @@ RESPONSES = (
     accounts.NewApiKeyCard,
     accounts.AdminKeyCardList,
     accounts.NewAdminKeyCard,
+    limits.RateLimit,
+    limits.WorkspaceLimitsCard,
 )
 
 

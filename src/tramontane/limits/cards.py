@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from tramontane.limits.entities import WorkspaceLimits
 from tramontane.limits.figures import Limits, Override
-from tramontane.schemas.limits import (
+from tramontane.schemas.admin.limits import (
     LimitFigures,
     LimitOverride,
     ModelLimits,
@@ -36,9 +36,7 @@ def rate_limit(workspace: WorkspaceLimits, models: Iterable[str]) -> RateLimit:
     return RateLimit(
         requests_per_second=None if rate is None else rate.per_minute / 60,
         tokens_limits_by_model={
-            model: TokensLimit(
-                tokens_per_minute=one.tokens_per_minute, tokens_per_month=one.tokens_per_month
-            )
+            model: TokensLimit(tokens_per_minute=one.tokens_per_minute, tokens_per_month=one.tokens_per_month)
             for model, one in limits.items()
         },
     )

@@ -81,6 +81,12 @@ class Changes(TypedDict, total=False):
     tokens_per_month: Figure | None
 
 
+NO_OVERRIDE: Final = Changes(
+    requests_per_minute=None, burst=None, tokens_per_minute=None, tokens_per_month=None
+)
+"""Every figure is the plan's."""
+
+
 def request_rate(per_minute: int, burst: int | None) -> RequestRate:
     """The rate; unless a burst is chosen, it is what belongs to a second, and at least one request."""
     return RequestRate(per_minute, min(per_minute, burst or max(1, ceil(per_minute / 60))))

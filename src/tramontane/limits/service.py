@@ -1,6 +1,5 @@
 """Limits as serving and administration use them."""
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import date
@@ -8,13 +7,14 @@ from math import ceil
 from typing import Final
 
 from tramontane.core.clock import Clock
-from tramontane.errors import AuthenticationError, InvalidRequestError, RateLimitError
+from tramontane.errors import AuthenticationError, InvalidRequestError, NotFoundError, RateLimitError
 from tramontane.limits import headers, repository
 from tramontane.limits.entities import WorkspaceLimits
 from tramontane.limits.figures import Changes, Limits, Override
 from tramontane.limits.months import Calendar
 from tramontane.limits.store import LimitKey, LimitStore, Used, Verdict
 from tramontane.storage.database import Database
+from tramontane.storage.revision_cache import RevisionCache
 
 MonthTokens = Callable[[str, str, date], Awaitable[int]]
 """The tokens that a workspace has been charged for a model in the month that begins on this day."""
@@ -70,8 +70,7 @@ class LimitsService:
         self._store = store
         self._calendar = Calendar(clock)
         self._month_tokens = month_tokens
-        self._known: OrderedDict[LimitKey, Limits] = OrderedDict()
-        self._revision: int | None = None
+        self._known: RevisionCache[LimitKey, Limits] = RevisionCache(clock, _CACHE_SIZE)
 
     async def admit(self, workspace_id: str, model: str, *, shows_tokens: bool = True) -> Admitted:
         """Count one request, or refuse it.
@@ -98,14 +97,16 @@ class LimitsService:
             raise self._refusal(limits, verdict)
         return Admitted(self._store, self._calendar, key, limits, shown, verdict.used)
 
-    async def workspace_limits(self, workspace_id: str) -> WorkspaceLimits | None:
-        """What is set for the workspace; None if there is none with this id."""
-        async with self._database.snapshot() as connection:
-            return await repository.get_limits(connection, workspace_id)
+    async def workspace_limits(self, workspace_id: str) -> WorkspaceLimits:
+        """What is set for the workspace.
 
-    async def set_override(
-        self, workspace_id: str, model: str | None, changes: Changes
-    ) -> WorkspaceLimits | None:
+        Raises:
+            NotFoundError: there is no such workspace.
+        """
+        async with self._database.snapshot() as connection:
+            return _existing(await repository.get_limits(connection, workspace_id), workspace_id)
+
+    async def set_override(self, workspace_id: str, model: str | None, changes: Changes) -> WorkspaceLimits:
         """Change some figures for one model, or for all: None gives a figure back to the plan.
 
         Takes effect in every process at once.
@@ -116,19 +117,18 @@ class LimitsService:
             changes: the figures to change; the others stay.
 
         Returns:
-            What is set then; None if there is no such workspace.
+            What is set then.
 
         Raises:
+            NotFoundError: there is no such workspace.
             InvalidRequestError: a burst that is larger than the requests of a minute; nothing is changed.
         """
         async with self._database.transaction(announces=True) as connection:
-            before = await repository.get_limits(connection, workspace_id, for_update=True)
-            if before is None:
-                return None
+            found = await repository.get_limits(connection, workspace_id, for_update=True)
+            before = _existing(found, workspace_id)
             override = replace(before.overrides.get(model, Override()), **changes)
             await repository.set_override(connection, workspace_id, model, override)
-            after = await repository.get_limits(connection, workspace_id)
-            assert after is not None
+            after = _existing(await repository.get_limits(connection, workspace_id), workspace_id)
             _check_burst(override, after.of(model))
         return after
 
@@ -139,23 +139,15 @@ class LimitsService:
     async def _limits(self, key: LimitKey) -> Limits:
         """From memory, unless anything has changed since."""
         revision = self._database.revision
-        if revision != self._revision:
-            self._known.clear()
-            self._revision = revision
-        limits = self._known.get(key)
+        limits = self._known.get(key, revision)
         if limits is None:
-            limits = await self._read(key)
-            if revision == self._revision:
-                self._known[key] = limits
-            if len(self._known) > _CACHE_SIZE:
-                self._known.popitem(last=False)
+            try:
+                workspace = await self.workspace_limits(key.workspace_id)
+            except NotFoundError as error:  # it went after its key was read
+                raise AuthenticationError from error
+            limits = workspace.of(key.model)
+            self._known.put(key, limits, revision)
         return limits
-
-    async def _read(self, key: LimitKey) -> Limits:
-        found = await self.workspace_limits(key.workspace_id)
-        if found is None:
-            raise AuthenticationError  # the workspace went after its key was read
-        return found.of(key.model)
 
     async def _admit(self, key: LimitKey, limits: Limits) -> Verdict:
         month = self._calendar.month()
@@ -177,6 +169,12 @@ class LimitsService:
             tokens_per_month=limits.tokens_per_month if verdict.month_is_spent else None,
         )
         return RateLimitError(headers.nothing_left(reached), retry_after=ceil(wait))
+
+
+def _existing(found: WorkspaceLimits | None, workspace_id: str) -> WorkspaceLimits:
+    if found is None:
+        raise NotFoundError(f"There is no workspace {workspace_id!r}")
+    return found
 
 
 def _check_burst(override: Override, limits: Limits) -> None:

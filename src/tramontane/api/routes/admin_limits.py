@@ -1,6 +1,6 @@
 """The admin API: limits of workspaces."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Query, Response
 
@@ -11,8 +11,8 @@ from tramontane.api.openapi import answers, operation
 from tramontane.api.render import json_response
 from tramontane.errors import ModelNotFoundError
 from tramontane.limits.cards import limits_card, rate_limit
-from tramontane.limits.figures import NO_CHANGES, Changes
-from tramontane.schemas.limits import LimitOverride, RateLimit, WorkspaceLimitsCard
+from tramontane.limits.figures import NO_OVERRIDE, Changes
+from tramontane.schemas.admin.limits import LimitOverride, RateLimit, WorkspaceLimitsCard
 
 router = APIRouter(tags=["admin: limits"], dependencies=[Depends(admin_context)])
 
@@ -51,7 +51,7 @@ async def set_limits(workspace_id: str, admin: AdminDep, services: ServicesDep, 
 @router.delete(LIMITS, summary="Unset limits", openapi_extra=answers(WorkspaceLimitsCard))
 async def unset_limits(workspace_id: str, admin: AdminDep, services: ServicesDep) -> Response:
     """Give all figures back to the plan, but those of single models."""
-    return await _change(services, admin.organization_id, workspace_id, None, NO_CHANGES)
+    return await _change(services, admin.organization_id, workspace_id, None, NO_OVERRIDE)
 
 
 @router.patch(
@@ -77,7 +77,7 @@ async def unset_model_limits(
 ) -> Response:
     """Give all figures of one model back, also of one that is no longer served."""
     model = services.served_model_id(model_id) or model_id
-    return await _change(services, admin.organization_id, workspace_id, model, NO_CHANGES)
+    return await _change(services, admin.organization_id, workspace_id, model, NO_OVERRIDE)
 
 
 async def _change(
@@ -89,5 +89,4 @@ async def _change(
 
 def _changes(body: LimitOverride) -> Changes:
     """Only what was sent: a field that is left out stays, one that is null goes."""
-    changes: Changes = body.model_dump(exclude_unset=True)
-    return changes
+    return cast("Changes", body.model_dump(exclude_unset=True))
