@@ -18,7 +18,9 @@ from redis.asyncio import Redis
 from tramontane.accounts.entities import DEFAULT_WORKSPACE_ID
 from tramontane.accounts.service import AccountsService
 from tramontane.core.clock import SystemClock
+from tramontane.limits.figures import Changes
 from tramontane.limits.memory import MemoryLimitStore
+from tramontane.limits.override_service import OverrideService
 from tramontane.limits.redis import RedisLimitStore
 from tramontane.limits.service import LimitsService
 from tramontane.limits.store import LimitStore
@@ -72,9 +74,9 @@ async def main() -> None:
         database = await Database.open(Path(folder))
         clock = SystemClock()
         await AccountsService(database, clock).ensure_default("experiment")
-        limits = LimitsService(database, MemoryLimitStore(clock), clock, no_tokens)
-        many = {"requests_per_minute": 60_000_000, "burst": 60_000, "tokens_per_minute": 10**12}
-        await limits.set_override(DEFAULT_WORKSPACE_ID, None, many)  # admits all, and still counts each
+        many = Changes(requests_per_minute=60_000_000, burst=60_000, tokens_per_minute=10**12)
+        # Admits all, and still counts each.
+        await OverrideService(database).change(DEFAULT_WORKSPACE_ID, None, many)
         print("in memory, beside an empty coroutine")
         print(*await measure(database, MemoryLimitStore(clock), nothing), sep="\n")
         if url:

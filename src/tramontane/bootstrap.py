@@ -25,6 +25,7 @@ from tramontane.engines.fake.script import Script
 from tramontane.engines.openvino.convert import convert_in_subprocess
 from tramontane.engines.openvino.engine import OpenVinoEmbeddingEngine, OpenVinoGenerationEngine
 from tramontane.errors import ConfigurationError
+from tramontane.limits.override_service import OverrideService
 from tramontane.prompts.chat_template import ChatRenderer
 from tramontane.prompts.fim import FimRenderer
 from tramontane.prompts.of_artifact import prompts_of
@@ -137,6 +138,7 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
             accounts=accounts,
             workspaces=WorkspaceService(database, clock),
             keys=KeyService(database, clock),
+            limits=OverrideService(database),
             catalog=catalog,
             chat=ChatService(catalog),
             fim=FimService(catalog),

@@ -12,6 +12,7 @@ from tramontane.accounts.service import AccountsService
 from tramontane.accounts.workspace_service import WorkspaceService
 from tramontane.api.app import create_app
 from tramontane.limits.memory import MemoryLimitStore
+from tramontane.limits.override_service import OverrideService
 from tramontane.limits.service import LimitsService
 from tramontane.settings import Settings
 
@@ -51,7 +52,7 @@ async def services(database, clock):
         fake_services(),
         accounts=accounts,
         workspaces=WorkspaceService(database, clock),
-        limits=LimitsService(database, MemoryLimitStore(clock), clock, no_tokens),
+        limits=OverrideService(database),
         clock=clock,
     )
 
@@ -81,7 +82,7 @@ async def test_the_rate_limit_of_another_workspace(client, services):
     other = await services.workspaces.create(
         (await services.accounts.default_workspace()).organization_id, "other", "scale"
     )
-    await services.limits.set_override(other.id, CHAT_PROFILE.id, {"tokens_per_month": 5})
+    await services.limits.change(other.id, CHAT_PROFILE.id, {"tokens_per_month": 5})
     answer = await client.get("/v1/admin/rate-limit", params={"workspace_id": other.id})
 
     assert answer.json()["requests_per_second"] == 6
@@ -101,7 +102,7 @@ async def test_limits_are_those_of_the_plan_until_they_are_set(client):
     }
 
 
-async def test_what_is_set_holds_and_what_is_left_out_stays(client, services):
+async def test_what_is_set_holds_and_what_is_left_out_stays(client, database, clock):
     await client.patch(PATH, json={"tokens_per_minute": "unlimited", "tokens_per_month": 1000})
     card = (await client.patch(PATH, json={"requests_per_minute": 600, "tokens_per_month": None})).json()
 
@@ -112,7 +113,8 @@ async def test_what_is_set_holds_and_what_is_left_out_stays(client, services):
         "burst": 10,
         "tokens_per_minute": "unlimited",
     }
-    headers = (await services.limits.admit(DEFAULT_WORKSPACE_ID, CHAT_PROFILE.id)).headers
+    limits = LimitsService(database, MemoryLimitStore(clock), clock, no_tokens)
+    headers = (await limits.admit(DEFAULT_WORKSPACE_ID, CHAT_PROFILE.id)).headers
     assert headers["x-ratelimit-limit-req-minute"] == "600"
 
 

@@ -17,6 +17,7 @@ from tramontane.errors import (
 )
 from tramontane.limits.figures import Override
 from tramontane.limits.memory import MemoryLimitStore
+from tramontane.limits.override_service import OverrideService
 from tramontane.limits.service import LimitsService
 from tramontane.storage.tables import workspaces
 
@@ -52,6 +53,11 @@ def ledger():
 async def workspace_id(database, clock):
     await AccountsService(database, clock).ensure_default("experiment")
     return DEFAULT_WORKSPACE_ID
+
+
+@pytest.fixture
+def overrides(database):
+    return OverrideService(database)
 
 
 @pytest.fixture
@@ -151,8 +157,8 @@ async def test_of_two_limits_that_are_reached_the_longer_wait_counts(limits, wor
     assert error.headers["retry-after"] == "60"
 
 
-async def test_a_month_that_is_spent_ends(limits, workspace_id, clock, ledger):
-    await limits.set_override(workspace_id, None, {"tokens_per_month": 1000})
+async def test_a_month_that_is_spent_ends(limits, overrides, workspace_id, clock, ledger):
+    await overrides.change(workspace_id, None, {"tokens_per_month": 1000})
     ledger.tokens = 900
     admitted = await limits.admit(workspace_id, MODEL)
     assert ledger.asked == [(workspace_id, MODEL, date(2026, 11, 1))]
@@ -172,8 +178,8 @@ async def test_a_month_that_is_spent_ends(limits, workspace_id, clock, ledger):
     assert ledger.asked[-1] == (workspace_id, MODEL, date(2026, 12, 1))
 
 
-async def test_a_limit_of_zero_lets_nothing_through_and_no_waiting_helps(limits, workspace_id):
-    await limits.set_override(workspace_id, MODEL, {"requests_per_minute": 0})
+async def test_a_limit_of_zero_lets_nothing_through_and_no_waiting_helps(limits, overrides, workspace_id):
+    await overrides.change(workspace_id, MODEL, {"requests_per_minute": 0})
     error = await refusal(limits, workspace_id)
 
     assert error.headers == {
@@ -206,8 +212,7 @@ async def test_an_override_of_another_process_holds_from_the_next_request_on(
 ):
     await limits.admit(workspace_id, MODEL)
     other_database = await place.open()
-    other = LimitsService(other_database, MemoryLimitStore(clock), clock, ledger.month_tokens)
-    await other.set_override(workspace_id, MODEL, {"requests_per_minute": 600})
+    await OverrideService(other_database).change(workspace_id, MODEL, {"requests_per_minute": 600})
     await other_database.close()
 
     async def admits():
@@ -223,37 +228,37 @@ async def test_an_override_of_another_process_holds_from_the_next_request_on(
     pytest.fail("the override has not come through")
 
 
-async def test_overrides_are_changed_figure_by_figure_and_given_back(limits, workspace_id):
-    await limits.set_override(workspace_id, None, {"tokens_per_minute": "unlimited", "burst": 1})
-    await limits.set_override(workspace_id, MODEL, {"requests_per_minute": 120, "tokens_per_month": 5})
-    found = await limits.set_override(workspace_id, MODEL, {"tokens_per_month": None})
+async def test_overrides_are_changed_figure_by_figure_and_given_back(overrides, workspace_id):
+    await overrides.change(workspace_id, None, {"tokens_per_minute": "unlimited", "burst": 1})
+    await overrides.change(workspace_id, MODEL, {"requests_per_minute": 120, "tokens_per_month": 5})
+    found = await overrides.change(workspace_id, MODEL, {"tokens_per_month": None})
 
-    assert found == await limits.workspace_limits(workspace_id)
+    assert found == await overrides.get(workspace_id)
     assert found.plan == "experiment"
     assert found.overrides == {
         None: Override(tokens_per_minute="unlimited", burst=1),
         MODEL: Override(requests_per_minute=120),
     }
-    await limits.set_override(workspace_id, None, {"tokens_per_minute": None, "burst": None})
-    assert set((await limits.workspace_limits(workspace_id)).overrides) == {MODEL}
+    await overrides.change(workspace_id, None, {"tokens_per_minute": None, "burst": None})
+    assert set((await overrides.get(workspace_id)).overrides) == {MODEL}
 
 
-async def test_a_burst_larger_than_the_minute_is_refused_and_changes_nothing(limits, workspace_id):
+async def test_a_burst_larger_than_the_minute_is_refused_and_changes_nothing(overrides, workspace_id):
     with pytest.raises(InvalidRequestError, match="at most requests_per_minute, 60, got 61"):
-        await limits.set_override(workspace_id, None, {"burst": 61})
+        await overrides.change(workspace_id, None, {"burst": 61})
     with pytest.raises(InvalidRequestError, match="unlimited"):
-        await limits.set_override(workspace_id, None, {"burst": 1, "requests_per_minute": "unlimited"})
+        await overrides.change(workspace_id, None, {"burst": 1, "requests_per_minute": "unlimited"})
 
-    assert (await limits.workspace_limits(workspace_id)).overrides == {}
+    assert (await overrides.get(workspace_id)).overrides == {}
 
 
-async def test_a_workspace_that_is_not_there_has_no_limits(limits, workspace_id):
+async def test_a_workspace_that_is_not_there_has_no_limits(limits, overrides, workspace_id):
     nobody = "00000000-0000-7000-8000-00000000000f"
 
     with pytest.raises(NotFoundError, match=nobody):
-        await limits.workspace_limits(nobody)
+        await overrides.get(nobody)
     with pytest.raises(NotFoundError, match=nobody):
-        await limits.set_override(nobody, None, {"burst": 1})
+        await overrides.change(nobody, None, {"burst": 1})
     with pytest.raises(AuthenticationError):
         await limits.admit(nobody, MODEL)
 

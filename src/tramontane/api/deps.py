@@ -15,7 +15,7 @@ from tramontane.core.context import RequestContext
 from tramontane.core.ids import new_request_id
 from tramontane.core.principal import AdminPrincipal
 from tramontane.errors import AuthenticationError
-from tramontane.limits.service import LimitsService
+from tramontane.limits.override_service import OverrideService
 from tramontane.serving.chat import ChatService
 from tramontane.serving.embeddings import EmbeddingService
 from tramontane.serving.fim import FimService
@@ -28,7 +28,7 @@ class Services:
     accounts: AccountsService
     workspaces: WorkspaceService
     keys: KeyService
-    limits: LimitsService
+    limits: OverrideService
     catalog: Catalog
     chat: ChatService
     fim: FimService

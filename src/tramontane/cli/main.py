@@ -15,6 +15,7 @@ from tramontane.errors import ConfigurationError, ModelStoreError, TramontaneErr
 COMMANDS: Final[Mapping[str, str]] = {
     "serve": "Start the server.",
     "chat": "Chat with a model in this terminal.",
+    "limits": "Show and change the limits of workspaces.",
 }
 
 EXIT_CODES: Final[Mapping[int, str]] = {

@@ -1,4 +1,4 @@
-"""Limits as serving and administration use them."""
+"""Limits as serving uses them."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -7,10 +7,9 @@ from math import ceil
 from typing import Final
 
 from tramontane.core.clock import Clock
-from tramontane.errors import AuthenticationError, InvalidRequestError, NotFoundError, RateLimitError
+from tramontane.errors import AuthenticationError, RateLimitError
 from tramontane.limits import headers, repository
-from tramontane.limits.entities import WorkspaceLimits
-from tramontane.limits.figures import Changes, Limits, Override
+from tramontane.limits.figures import Limits
 from tramontane.limits.months import Calendar
 from tramontane.limits.store import LimitKey, LimitStore, Used, Verdict
 from tramontane.storage.database import Database
@@ -57,7 +56,7 @@ class Admitted:
 
 
 class LimitsService:
-    """Admits requests; knows and changes what is allowed.
+    """Admits requests, and charges them.
 
     `month_tokens` is asked once for a workspace and model with a limit of tokens a month, and again after a
     minute in which nothing was asked of it.
@@ -97,41 +96,6 @@ class LimitsService:
             raise self._refusal(limits, verdict)
         return Admitted(self._store, self._calendar, key, limits, shown, verdict.used)
 
-    async def workspace_limits(self, workspace_id: str) -> WorkspaceLimits:
-        """What is set for the workspace.
-
-        Raises:
-            NotFoundError: there is no such workspace.
-        """
-        async with self._database.snapshot() as connection:
-            return _existing(await repository.get_limits(connection, workspace_id), workspace_id)
-
-    async def set_override(self, workspace_id: str, model: str | None, changes: Changes) -> WorkspaceLimits:
-        """Change some figures for one model, or for all: None gives a figure back to the plan.
-
-        Takes effect in every process at once.
-
-        Args:
-            workspace_id: whose.
-            model: id of a model that serves, or None for all that have no figure of their own.
-            changes: the figures to change; the others stay.
-
-        Returns:
-            What is set then.
-
-        Raises:
-            NotFoundError: there is no such workspace.
-            InvalidRequestError: a burst that is larger than the requests of a minute; nothing is changed.
-        """
-        async with self._database.transaction(announces=True) as connection:
-            found = await repository.get_limits(connection, workspace_id, for_update=True)
-            before = _existing(found, workspace_id)
-            override = replace(before.overrides.get(model, Override()), **changes)
-            await repository.set_override(connection, workspace_id, model, override)
-            after = _existing(await repository.get_limits(connection, workspace_id), workspace_id)
-            _check_burst(override, after.of(model))
-        return after
-
     async def close(self) -> None:
         """Let go of connections."""
         await self._store.close()
@@ -141,10 +105,10 @@ class LimitsService:
         revision = self._database.revision
         limits = self._known.get(key, revision)
         if limits is None:
-            try:
-                workspace = await self.workspace_limits(key.workspace_id)
-            except NotFoundError as error:  # it went after its key was read
-                raise AuthenticationError from error
+            async with self._database.snapshot() as connection:
+                workspace = await repository.get_limits(connection, key.workspace_id)
+            if workspace is None:
+                raise AuthenticationError  # it went after its key was read
             limits = workspace.of(key.model)
             self._known.put(key, limits, revision)
         return limits
@@ -169,20 +133,3 @@ class LimitsService:
             tokens_per_month=limits.tokens_per_month if verdict.month_is_spent else None,
         )
         return RateLimitError(headers.nothing_left(reached), retry_after=ceil(wait))
-
-
-def _existing(found: WorkspaceLimits | None, workspace_id: str) -> WorkspaceLimits:
-    if found is None:
-        raise NotFoundError(f"There is no workspace {workspace_id!r}")
-    return found
-
-
-def _check_burst(override: Override, limits: Limits) -> None:
-    if override.burst is None:
-        return
-    if limits.requests is None:
-        raise InvalidRequestError("burst limits nothing where requests_per_minute is unlimited")
-    if override.burst > limits.requests.per_minute:
-        raise InvalidRequestError(
-            f"burst must be at most requests_per_minute, {limits.requests.per_minute}, got {override.burst}"
-        )

@@ -31,7 +31,7 @@ async def get_rate_limit(
 ) -> Response:
     """The limits of one workspace for each model that is served, as the hosted API shows them."""
     workspace = await services.workspaces.get(admin.organization_id, workspace_id)
-    limits = await services.limits.workspace_limits(workspace.id)
+    limits = await services.limits.get(workspace.id)
     return json_response(rate_limit(limits, (model.profile.id for model in services.catalog)))
 
 
@@ -39,7 +39,7 @@ async def get_rate_limit(
 async def retrieve_limits(workspace_id: str, admin: AdminDep, services: ServicesDep) -> Response:
     """The plan's figures and what holds in their place."""
     workspace = await services.workspaces.get(admin.organization_id, workspace_id)
-    return json_response(limits_card(await services.limits.workspace_limits(workspace.id)))
+    return json_response(limits_card(await services.limits.get(workspace.id)))
 
 
 @router.patch(LIMITS, summary="Set limits", openapi_extra=operation(LimitOverride, WorkspaceLimitsCard))
@@ -84,7 +84,7 @@ async def _change(
     services: Services, organization_id: str, workspace_id: str, model: str | None, changes: Changes
 ) -> Response:
     workspace = await services.workspaces.get(organization_id, workspace_id)
-    return json_response(limits_card(await services.limits.set_override(workspace.id, model, changes)))
+    return json_response(limits_card(await services.limits.change(workspace.id, model, changes)))
 
 
 def _changes(body: LimitOverride) -> Changes:

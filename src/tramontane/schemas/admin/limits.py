@@ -6,10 +6,10 @@ from pydantic import Field
 
 from tramontane.schemas.base import WireModel
 
-_MOST: Final = 10**15
+MOST_COUNTED: Final = 10**15
 """Every number up to here is exact in JSON, SQL and Lua alike."""
 
-Count = Annotated[int, Field(ge=0, le=_MOST)]
+Count = Annotated[int, Field(ge=0, le=MOST_COUNTED)]
 Figure = Count | Literal["unlimited"]
 
 
@@ -40,7 +40,7 @@ class LimitOverride(WireModel):
     """What holds in the place of the plan's figures; null leaves the plan's."""
 
     requests_per_minute: Figure | None = None
-    burst: Annotated[int, Field(ge=1, le=_MOST)] | None = None
+    burst: Annotated[int, Field(ge=1, le=MOST_COUNTED)] | None = None
     tokens_per_minute: Figure | None = None
     tokens_per_month: Figure | None = None
 
