@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from tramontane.accounts.entities import ApiKey, NewKey
 from tramontane.accounts.key_service import KeyService
@@ -19,6 +19,9 @@ from tramontane.catalog.catalog import Catalog, EmbeddingModel, GenerationModel,
 from tramontane.catalog.definition import ModelDefinition, Task
 from tramontane.catalog.fake import CHAT_TEMPLATE, fake_chat_profile, fake_embedding_profile
 from tramontane.catalog.resolve import resolve_model
+from tramontane.console.app import beside, create_console
+from tramontane.console.parts import Parts
+from tramontane.console.sessions import SessionService
 from tramontane.core.clock import SystemClock
 from tramontane.engines.fake.engine import FakeEmbeddingEngine, FakeGenerationEngine
 from tramontane.engines.fake.script import Script
@@ -73,7 +76,7 @@ PreparedModels = Sequence[PreparedModel]
 class RunningServer:
     """Everything is loaded: the application can answer."""
 
-    app: FastAPI
+    app: ASGIApp
     catalog: Catalog
     plan: str
     """Of the default workspace."""
@@ -81,6 +84,8 @@ class RunningServer:
     """The key that this start has made, to be shown once."""
     key: ApiKey | None
     """The default workspace's key, if one is valid."""
+    console_token: str | None
+    """Signs in to the console once; None if a password does."""
 
 
 def prepare_models(settings: Settings, progress: PreparationProgress) -> PreparedModels:
@@ -148,8 +153,28 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
         # Last, so that a start that fails has not spent the one showing of the key.
         new_key = await accounts.ensure_default(settings.plan)
         workspace = await accounts.default_workspace()
-        key = await accounts.default_key()
-        yield RunningServer(create_app(services, settings), catalog, workspace.plan, new_key, key)
+        sessions = SessionService(database, clock, revealed(settings.console_password))
+        api = create_app(services, settings)
+        console = create_console(
+            Parts(
+                settings=settings,
+                clock=clock,
+                database=database,
+                catalog=catalog,
+                workspaces=services.workspaces,
+                keys=services.keys,
+                sessions=sessions,
+                api=api,
+            )
+        )
+        yield RunningServer(
+            app=beside(api, console),
+            catalog=catalog,
+            plan=workspace.plan,
+            new_key=new_key,
+            key=await accounts.default_key(),
+            console_token=None if sessions.has_password else await sessions.new_link_token(),
+        )
 
 
 async def _load_models(

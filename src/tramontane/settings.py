@@ -35,6 +35,7 @@ class Unset:
     meaning: str
 
 
+MIN_PASSWORD_LENGTH: Final = 12
 MAY_BE_PATH: Final = "a path where it looks like one"
 """Marks texts that name either a model or a file: `~…`, `./…`, `../…`, `/…` and `….gguf` are files."""
 
@@ -77,6 +78,10 @@ class Settings(BaseModel):
         None,
         description="Admin key chosen by the operator, as `api_key` is: it opens the admin API and no model. "
         "Never stored; valid while it is set.",
+    )
+    console_password: Annotated[SecretStr | None, Unset("`serve` prints a link that signs in once")] = Field(
+        None,
+        description="Password of the web console's administrator: at least 12 characters.",
     )
     plan: Annotated[Plan | None, Unset("what the workspace has, at first experiment")] = Field(
         None,
@@ -152,6 +157,13 @@ class Settings(BaseModel):
     @classmethod
     def _is_redis(cls, url: SecretStr | None) -> SecretStr | None:
         return _with_scheme(url, ("redis", "rediss", "unix"))
+
+    @field_validator("console_password")
+    @classmethod
+    def _is_long(cls, password: SecretStr | None) -> SecretStr | None:
+        if password is not None and len(password.get_secret_value()) < MIN_PASSWORD_LENGTH:
+            raise ValueError(f"must have at least {MIN_PASSWORD_LENGTH} characters")
+        return password
 
     @field_validator("api_key", "admin_key")
     @classmethod

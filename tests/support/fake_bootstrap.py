@@ -41,6 +41,7 @@ class RunningServer:
     plan: str
     new_key: NewKey | None
     key: ApiKey | None
+    console_token: str | None = None
 
 
 def prepare_models(settings, progress):

@@ -13,7 +13,7 @@ from tramontane.catalog.catalog import Catalog
 from tramontane.core.clock import Clock, SystemClock
 from tramontane.core.context import RequestContext
 from tramontane.core.ids import new_request_id
-from tramontane.core.principal import AdminPrincipal
+from tramontane.core.principal import PRINCIPAL_IN_SCOPE, AdminPrincipal, Principal
 from tramontane.errors import AuthenticationError
 from tramontane.limits.override_service import OverrideService
 from tramontane.serving.chat import ChatService
@@ -54,16 +54,20 @@ _admin_bearer = HTTPBearer(scheme_name="AdminKey", auto_error=False, description
 
 
 async def request_context(
-    services: ServicesDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request,
+    services: ServicesDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> RequestContext:
-    """Who asks. Everything that reads the body of a request depends on this.
+    """Who asks: whose key it is, or whom the console asks for. Everything that reads a body depends on this.
 
     Raises:
         AuthenticationError: no key, or one that opens nothing.
     """
-    if credentials is None:
-        raise AuthenticationError
-    principal = await services.accounts.authenticate(credentials.credentials)
+    principal: Principal | None = request.scope.get(PRINCIPAL_IN_SCOPE)
+    if principal is None:
+        if credentials is None:
+            raise AuthenticationError
+        principal = await services.accounts.authenticate(credentials.credentials)
     return RequestContext(new_request_id(), principal, int(services.clock.now()))
 
 

@@ -46,6 +46,8 @@ class Banner:
     models: Sequence[ModelProfile]
     key: KeyNotice | None
     """None if no key is valid."""
+    console_token: str | None = field(default=None, repr=False)
+    """Signs in to the console once; None if a password does."""
 
 
 def render_banner(banner: Banner) -> str:
@@ -56,6 +58,7 @@ def render_banner(banner: Banner) -> str:
         "",
         *_row("Base URL", [f"{banner.base_url}/v1", f"(for the mistralai SDK: {banner.base_url})"]),
         *_row("API key", _key_lines(banner.key)),
+        *_row("Console", _console_lines(banner)),
         *_row("Plan", [f"{banner.plan} (this release does not enforce its limits)"]),
         *_row("Models", [*_model_lines(banner.models), *_stand_in_lines(banner.models)]),
         "",
@@ -87,6 +90,13 @@ def _key_lines(key: KeyNotice | None) -> list[str]:
             return ["the one that TRAMONTANE_API_KEY sets"]
         case None:
             return ["none is valid; set TRAMONTANE_API_KEY to one of your own"]
+
+
+def _console_lines(banner: Banner) -> list[str]:
+    if banner.console_token is None:
+        return [f"{banner.base_url}/ (sign in with the console_password)"]
+    link = f"{banner.base_url}/console/sign-in?link={banner.console_token}"
+    return [link, "(signs you in once, within an hour)"]
 
 
 def _model_lines(models: Sequence[ModelProfile]) -> list[str]:

@@ -27,8 +27,8 @@ def serve(config: Path | None, **choices: object) -> None:
     The first start fetches the built-in models and makes an API key, which it prints once. Every option can
     be set in the environment and in a TOML file too; options go first, then the environment, then the file.
     Keys and URLs with passwords are no options, because other users of a machine can read command lines:
-    set TRAMONTANE_API_KEY, TRAMONTANE_ADMIN_KEY, TRAMONTANE_DATABASE_URL and TRAMONTANE_REDIS_URL, or
-    api_key, admin_key, database_url and redis_url in the file.
+    set TRAMONTANE_API_KEY, TRAMONTANE_ADMIN_KEY, TRAMONTANE_CONSOLE_PASSWORD, TRAMONTANE_DATABASE_URL and
+    TRAMONTANE_REDIS_URL, or api_key, admin_key, console_password, database_url and redis_url in the file.
     """
     settings = load_settings(config, **choices)
     configure_logging(settings.log_level, settings.log_format)
@@ -54,7 +54,7 @@ def serve(config: Path | None, **choices: object) -> None:
 
 def _banner(settings: Settings, url: str, running: "RunningServer") -> Banner:
     models = [model.profile for model in running.catalog]
-    return Banner(url, running.plan, models, _key_notice(settings, running))
+    return Banner(url, running.plan, models, _key_notice(settings, running), running.console_token)
 
 
 def _key_notice(settings: Settings, running: "RunningServer") -> KeyNotice | None:

@@ -1,6 +1,10 @@
 """Who asks. Ids are UUIDs in text."""
 
 from dataclasses import dataclass
+from typing import Final
+
+PRINCIPAL_IN_SCOPE: Final = "tramontane.principal"
+"""Where in the ASGI scope of a request the console puts who asks. No client can put anything there."""
 
 
 @dataclass(frozen=True, slots=True)

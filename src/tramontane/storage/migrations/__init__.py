@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect, text
 
 from tramontane.errors import StorageError
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """The revision of `storage.tables`. Revisions are numbers of four digits, so that they can be compared."""
 
 

@@ -14,12 +14,15 @@ from tramontane.storage.tables.billing import (
     spending_limits,
     usage_daily,
 )
+from tramontane.storage.tables.console import console_links, console_sessions
 from tramontane.storage.tables.limits import limit_overrides
 from tramontane.storage.tables.schema import metadata
 
 __all__ = [
     "admin_keys",
     "api_keys",
+    "console_links",
+    "console_sessions",
     "ledger",
     "limit_overrides",
     "metadata",

@@ -1,0 +1,1 @@
+"""The web console: server-rendered pages around the same services that the API uses."""

@@ -1,0 +1,80 @@
+"""What is to be seen of a loaded model while it works."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from tramontane.catalog.catalog import Catalog, GenerationModel, LoadedModel
+from tramontane.engines.protocol import EngineInfo
+from tramontane.errors import EngineUnavailableError
+
+
+@runtime_checkable
+class _InAProcess(Protocol):
+    @property
+    def worker_pid(self) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """One model, now."""
+
+    model: LoadedModel
+    aliases: tuple[str, ...]
+    """The ids that it answers to in the place of the hosted models."""
+    info: EngineInfo | None
+    """None while the engine is not ready."""
+    problem: str
+    """Empty if it would answer now."""
+    memory: int | None
+    """Bytes that its process has in memory; None if it has no process of its own."""
+    running: int
+    waiting: int
+
+    @property
+    def tasks(self) -> list[str]:
+        """What it can be asked for."""
+        if not isinstance(self.model, GenerationModel):
+            return ["embeddings"]
+        can, chat = self.model.profile.capabilities, self.model.chat
+        tasks = {
+            "chat": can.completion_chat,
+            "fill-in-the-middle": can.completion_fim,
+            "tools": can.completion_chat and chat.output_format.calls is not None,
+            "reasoning": bool(chat.reasoning_efforts),
+        }
+        return [name for name, is_able in tasks.items() if is_able]
+
+
+async def states(catalog: Catalog) -> list[ModelState]:
+    """All models, in the catalog's order."""
+    return [await _state(catalog, model) for model in catalog]
+
+
+async def _state(catalog: Catalog, model: LoadedModel) -> ModelState:
+    info, problem = None, ""
+    try:
+        await model.engine.check_health()
+        info = model.engine.info
+    except EngineUnavailableError as error:
+        problem = error.message
+    return ModelState(
+        model=model,
+        aliases=tuple(alias for alias in model.profile.aliases if catalog.find(alias) is model),
+        info=info,
+        problem=problem,
+        memory=_memory(model.engine),
+        running=model.admission.running,
+        waiting=model.admission.waiting,
+    )
+
+
+def _memory(engine: object) -> int | None:
+    if not isinstance(engine, _InAProcess) or engine.worker_pid is None:
+        return None
+    try:
+        status = Path(f"/proc/{engine.worker_pid}/status").read_text("utf-8")
+    except OSError:  # it ended just now
+        return None
+    sizes = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")]
+    return int(sizes[0]) * 1024 if sizes else None

@@ -1,0 +1,38 @@
+"""How the server is, read anew every few seconds."""
+
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tramontane.console.engine_state import states
+from tramontane.console.gate import Handler
+from tramontane.console.parts import Parts
+from tramontane.console.rendering import page
+
+
+def routes(parts: Parts) -> Sequence[tuple[str, str, Handler]]:
+    """The page, and the part of it that changes."""
+    started_at = parts.clock.monotonic()
+
+    async def values() -> dict[str, Any]:
+        return {
+            "states": await states(parts.catalog),
+            "database": "PostgreSQL" if parts.settings.database_url else "SQLite",
+            "limits": "Redis" if parts.settings.redis_url else "in memory",
+            "up_seconds": int(parts.clock.monotonic() - started_at),
+            "machine": f"{os.cpu_count()} CPUs, {platform.machine()}",
+            "python": f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}",
+        }
+
+    async def show(request: Request) -> Response:
+        return page(request, "health.html", await values())
+
+    async def live(request: Request) -> Response:
+        return page(request, "health_live.html", await values())
+
+    return [("GET", "/health", show), ("GET", "/health/live", live)]

@@ -1,0 +1,20 @@
+"""What is served, and what it stands in for."""
+
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tramontane.console.engine_state import states
+from tramontane.console.gate import Handler
+from tramontane.console.parts import Parts
+from tramontane.console.rendering import page
+
+
+def routes(parts: Parts) -> Sequence[tuple[str, str, Handler]]:
+    """The page."""
+
+    async def show(request: Request) -> Response:
+        return page(request, "models.html", {"states": await states(parts.catalog)})
+
+    return [("GET", "/models", show)]

@@ -1,0 +1,90 @@
+"""Trying the models: chat, fill-in-the-middle, embeddings."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from tramontane.accounts.entities import DEFAULT_ORGANIZATION_ID, Workspace
+from tramontane.catalog.catalog import EmbeddingModel, GenerationModel, LoadedModel
+from tramontane.console import repository
+from tramontane.console.gate import Handler
+from tramontane.console.handover import Handover
+from tramontane.console.parts import Parts
+from tramontane.console.rendering import page
+from tramontane.core.money import dollars
+from tramontane.core.principal import Principal
+
+CONSOLE_KEY_ID: Final = "00000000-0000-7000-8000-000000000005"
+"""Stands in the ledger where a request of the playground came without a key."""
+_TABS: Final = {"": "chat", "/fim": "fim", "/embeddings": "embeddings"}
+
+
+def routes(parts: Parts) -> Sequence[tuple[str, str, Handler]]:
+    """A page for each kind of request, and what the scripts of these pages send."""
+
+    def tab(name: str) -> Handler:
+        async def show(request: Request) -> Response:
+            models = [_choice(parts, model) for model in parts.catalog if _serves(model, name)]
+            values = {
+                "tab": name,
+                "models": models,
+                "workspaces": await _in_use(parts),
+                "base_url": str(request.base_url).rstrip("/"),
+            }
+            return page(request, f"playground_{name}.html", values)
+
+        return show
+
+    def call(path: str) -> Handler:
+        async def hand_over(request: Request) -> Response:
+            chosen = request.headers.get("x-workspace")
+            found = [workspace for workspace in await _in_use(parts) if workspace.id == chosen]
+            if not found:
+                return JSONResponse({"message": "This workspace is not there any more: choose another."}, 404)
+            principal = Principal(found[0].organization_id, found[0].id, CONSOLE_KEY_ID)
+            return Handover(parts.api, path, principal)
+
+        return hand_over
+
+    async def receipt(request: Request) -> Response:
+        request_id = request.path_params["request_id"]
+        async with parts.database.snapshot() as connection:
+            bill = await repository.get_bill(connection, request_id, CONSOLE_KEY_ID)
+        if bill is None:
+            return JSONResponse(None)
+        body = {
+            "prompt_tokens": bill.prompt_tokens,
+            "completion_tokens": bill.completion_tokens,
+            "cost": "no price" if bill.cost is None else dollars(bill.cost),
+        }
+        return JSONResponse(body)
+
+    pages: list[tuple[str, str, Handler]] = [
+        ("GET", f"/playground{path}", tab(name)) for path, name in _TABS.items()
+    ]
+    calls = ("/v1/chat/completions", "/v1/fim/completions", "/v1/embeddings")
+    pages.append(("GET", "/playground/receipt/{request_id}", receipt))
+    return [*pages, *(("POST", f"/playground{path}", call(path)) for path in calls)]
+
+
+async def _in_use(parts: Parts) -> list[Workspace]:
+    found = await parts.workspaces.list(DEFAULT_ORGANIZATION_ID)
+    return [workspace for workspace in found if workspace.archived_at is None]
+
+
+def _serves(model: LoadedModel, tab: str) -> bool:
+    match model, tab:
+        case GenerationModel(), "chat":
+            return model.profile.capabilities.completion_chat
+        case GenerationModel(), "fim":
+            return model.profile.capabilities.completion_fim
+        case EmbeddingModel(), "embeddings":
+            return True
+    return False
+
+
+def _choice(parts: Parts, model: LoadedModel) -> dict[str, object]:
+    aliases = [alias for alias in model.profile.aliases if parts.catalog.find(alias) is model]
+    return {"id": model.profile.id, "aliases": aliases, "temperature": model.profile.default_temperature}

@@ -1,0 +1,82 @@
+"""The SQL of the console: who is signed in, and what a request cost. The caller holds the transaction."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tramontane.storage.tables import console_links, console_sessions, ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a request used and cost, in USD; None if it has no price."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cost: Decimal | None
+
+
+async def add_link(connection: AsyncConnection, digest: str, expires_at: int) -> None:
+    """Add a link that signs in once."""
+    await connection.execute(insert(console_links).values(digest=digest, expires_at=expires_at))
+
+
+async def spend_link(connection: AsyncConnection, digest: str, now: int) -> bool:
+    """Take the link away; says whether it was there and young enough. Of two who try at once one succeeds."""
+    result = await connection.execute(
+        delete(console_links).where(console_links.c.digest == digest, console_links.c.expires_at > now)
+    )
+    return result.rowcount == 1
+
+
+async def add_session(connection: AsyncConnection, digest: str, now: int, expires_at: int) -> None:
+    """Add it."""
+    await connection.execute(
+        insert(console_sessions).values(digest=digest, created_at=now, seen_at=now, expires_at=expires_at)
+    )
+
+
+async def get_session(connection: AsyncConnection, digest: str) -> tuple[int, int] | None:
+    """When it was last seen and when it ends; None if there is no such session."""
+    query = select(console_sessions.c.seen_at, console_sessions.c.expires_at).where(
+        console_sessions.c.digest == digest
+    )
+    row = (await connection.execute(query)).first()
+    return None if row is None else (row.seen_at, row.expires_at)
+
+
+async def note_seen(connection: AsyncConnection, digest: str, now: int) -> None:
+    """It is in use."""
+    await connection.execute(
+        update(console_sessions).where(console_sessions.c.digest == digest).values(seen_at=now)
+    )
+
+
+async def end_session(connection: AsyncConnection, digest: str) -> None:
+    """Sign out."""
+    await connection.execute(delete(console_sessions).where(console_sessions.c.digest == digest))
+
+
+async def end_all_sessions(connection: AsyncConnection) -> None:
+    """Sign everybody out."""
+    await connection.execute(delete(console_sessions))
+
+
+async def remove_ended(connection: AsyncConnection, now: int, idle_since: int) -> None:
+    """Forget links and sessions that are over."""
+    await connection.execute(delete(console_links).where(console_links.c.expires_at <= now))
+    await connection.execute(
+        delete(console_sessions).where(
+            (console_sessions.c.expires_at <= now) | (console_sessions.c.seen_at <= idle_since)
+        )
+    )
+
+
+async def get_bill(connection: AsyncConnection, request_id: str, key_id: str) -> Bill | None:
+    """What the ledger has of a request that came with this key."""
+    columns = (ledger.c.prompt_tokens, ledger.c.completion_tokens, ledger.c.cost)
+    query = select(*columns).where(ledger.c.request_id == request_id, ledger.c.key_id == key_id)
+    row = (await connection.execute(query)).first()
+    return None if row is None else Bill(row.prompt_tokens, row.completion_tokens, row.cost)
