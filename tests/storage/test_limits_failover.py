@@ -78,7 +78,7 @@ async def test_requests_go_on_limited_locally_and_are_shared_again_when_redis_is
     assert len(messages(caplog)) == 2
     assert "50 requests were limited by this process alone" in messages(caplog)[1]
     with server.client() as client:
-        assert client.keys("tramontane:{*") == []
+        assert client.keys("tramontane:{workspace:*") == []
     assert await admitted(store, 12) == 10
     with server.client() as client:
         assert client.llen("tramontane:{workspace:model}:requests") == 10
@@ -145,6 +145,19 @@ async def test_a_server_that_only_reads_is_of_no_use_until_it_writes(store, serv
     await eventually(lambda: not store.is_down)
     assert store.outages == 1
     assert "READONLY" in messages(caplog)[0] or "read only" in messages(caplog)[0]
+
+
+async def test_a_server_that_runs_no_scripts_is_of_no_use_either(store, server, caplog):
+    """An answer to a PING would bring it back, and the next request would find it gone again."""
+    with server.client() as client:
+        client.acl_setuser("default", enabled=True, nopass=True, commands=["-evalsha"])
+        assert await admitted(store, 3) == 3
+        await asyncio.sleep(0.3)  # several looks
+        assert await admitted(store, 3) == 3
+        assert (store.outages, store.locally_limited) == (1, 6)
+        client.acl_setuser("default", enabled=True, nopass=True, commands=["+evalsha"])
+    await eventually(lambda: not store.is_down)
+    assert len(messages(caplog)) == 2
 
 
 async def test_the_month_is_asked_for_again_by_the_store_that_takes_over(store, server):

@@ -9,6 +9,7 @@ from tramontane.storage.redis import RedisServer
 
 _MONTH_IS_SPENT: Final = 2
 _MONTH_IS_UNKNOWN: Final = 3
+_NOBODY: Final = LimitKey("nobody", "check")
 
 
 class RedisLimitStore:
@@ -53,8 +54,12 @@ class RedisLimitStore:
         return Used(0, in_minute, in_month)
 
     async def check(self) -> None:
-        """Raises StorageError while Redis is of no use."""
-        await self._server.check(f"{self._prefix}check")
+        """Run what admission needs: a server that answers, but reads only or runs no scripts, is of no use.
+
+        Raises:
+            StorageError: Redis cannot be used now.
+        """
+        await self.charge(_NOBODY, Limits(), "", 0)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -70,14 +70,6 @@ class RedisServer:
 
         return run
 
-    async def check(self, key: str) -> None:
-        """Write something, for a server that only reads is of no use here.
-
-        Raises:
-            StorageError: it cannot be reached or written.
-        """
-        await self._call(self._client.set(key, 1, px=1000))
-
     async def close(self) -> None:
         """Close every connection."""
         await self._client.aclose()
