@@ -143,6 +143,16 @@ def test_a_gap_is_filled_as_the_model_was_trained_to(client):
     assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks) == GAP[1]
 
 
+def test_the_end_of_the_context_is_model_length(client, tokenizer):
+    if tokenizer != "v15-tekken":
+        pytest.skip("the tokenizer makes no difference")
+    (card,) = [card for card in client.get("/v1/models").json()["data"] if card["id"] == "codestral-latest"]
+    body = {"model": "codestral-latest", "prompt": "x = 1", "min_tokens": 100_000, "max_tokens": None}
+    answer = client.post("/v1/fim/completions", json=body).json()
+    assert answer["choices"][0]["finish_reason"] == "model_length"
+    assert answer["usage"]["total_tokens"] == card["max_context_length"]
+
+
 def test_a_prefix_goes_on_where_it_ends(client):
     answer = chat(client, USER, {"role": "assistant", "content": "Hello!", "prefix": True})
     assert answer["choices"][0]["message"]["content"] == CHAT

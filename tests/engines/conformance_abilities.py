@@ -16,6 +16,8 @@ from tramontane.core.prompt import PromptAudio, PromptImage, TokensPrompt
 from tramontane.core.sampling import SamplingParams
 from tramontane.engines.protocol import Ability
 from tramontane.errors import FeatureNotEnabledError, InvalidRequestError
+from tramontane.prompts.grammar.ebnf import render
+from tramontane.prompts.grammar.expressions import Text, characters, repeat
 
 ROUNDING = 0.1
 """Of logits, which differ with what is cached and who else is answered."""
@@ -89,6 +91,19 @@ class GrammarConformance:
         escaped = "".join(f"\\U{ord(character):08x}" for character in said)
 
         assert await self.obey(engine, harness, f'root ::= "{escaped}"') == (said, FinishReason.STOP)
+
+    @pytest.mark.parametrize(
+        "said", ["ça, façade, décembre: où, à 9 ° é9", "\x01a\x1ff\x7f0 łe €e 😀e", "ÿ0ÿ"]
+    )
+    async def test_what_our_own_grammars_say_is_said_to_the_letter(self, engine, harness, said):
+        grammar = render(Text(said), {})
+        assert await self.obey(engine, harness, grammar) == (said, FinishReason.STOP)
+
+    async def test_classes_of_our_own_grammars_are_what_they_say(self, engine, harness):
+        allowed = characters("\x01", "abc", "é", ("0", "3"), "ł")
+        text, _ = await self.obey(engine, harness, render(repeat(allowed, 60, 60), {}))
+        assert len(text) == 60
+        assert set(text) <= set("\x01abcé0123ł")
 
     async def test_control_tokens_are_no_text_of_a_grammar(self, engine, harness):
         for seed in range(6):

@@ -9,7 +9,7 @@ from tramontane.catalog.catalog import Catalog, GenerationModel
 from tramontane.core.context import RequestContext
 from tramontane.core.events import Event
 from tramontane.engines.protocol import Ability
-from tramontane.errors import FeatureNotEnabledError
+from tramontane.errors import FeatureNotEnabledError, InvalidRequestError
 from tramontane.prompts.renderer import ChatInput, text_length
 from tramontane.remote.files import RemoteFiles
 from tramontane.schemas.chat import ChatCompletionRequest
@@ -65,6 +65,8 @@ class ChatService:
         if not model.profile.capabilities.completion_chat:
             raise FeatureNotEnabledError(FEATURE)
         check_features(request, CHAT_FIELDS)
+        if request.prediction.content and (request.n or 1) > 1:
+            raise InvalidRequestError("prediction cannot be combined with n greater than 1")
         if request.logprobs and Ability.LOGPROBS not in model.engine.info.abilities:
             raise FeatureNotEnabledError("Logprobs", "are")
         return model

@@ -92,7 +92,7 @@ CHAT_FIELDS: Final[dict[str, FieldSupport]] = COMPLETION_FIELDS | {
     "top_logprobs": _LOGPROBS,
     "prompt_logprobs": _LOGPROBS,
     "top_prompt_logprobs": _LOGPROBS,
-    "prediction": _accepted("it is a hint for speed only"),
+    "prediction": _accepted("a hint for speed, which no engine here takes; not with `n` above 1"),
     "reasoning_effort": _served("of models that think; others take null and `none`"),
     "prompt_mode": _served("of models that think"),
     "guardrails": _refused("Guardrails", "null or empty", verb="are"),

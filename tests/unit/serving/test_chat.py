@@ -56,6 +56,16 @@ async def test_n_answers_come_in_the_order_of_their_index():
     assert [(c.index, c.text) for c in completion.choices] == [(0, "long answer"), (1, "b"), (2, "c")]
 
 
+async def test_a_prediction_changes_nothing_and_is_for_one_answer():
+    prediction = {"type": "content", "content": "Hello!"}
+    plain = await completed(ScriptedEngine("Hello?"), asking())
+    assert await completed(ScriptedEngine("Hello?"), asking(prediction=prediction)) == plain
+    with pytest.raises(InvalidRequestError, match="prediction cannot be combined with n greater than 1"):
+        await completed(ScriptedEngine("Hello?"), asking(prediction=prediction, n=2))
+    nothing = {"type": "content", "content": ""}
+    assert len((await completed(ScriptedEngine("a", "b"), asking(prediction=nothing, n=2))).choices) == 2
+
+
 async def test_a_prefix_is_continued_and_part_of_the_answer():
     engine = ScriptedEngine(" upon a time")
     messages = [{"role": "user", "content": "Tell"}, {"role": "assistant", "content": "Once", "prefix": True}]

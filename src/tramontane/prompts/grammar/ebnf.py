@@ -1,7 +1,9 @@
 """Rules → EBNF in xgrammar's dialect, the one that engines take."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from string import hexdigits
 from typing import Final
 
 from tramontane.prompts.grammar.expressions import (
@@ -25,6 +27,14 @@ _UTF8_EDGES: Final = (0x80, 0x800, 0x1000, 0xD000, 0x10000, 0x40000, 0x100000)
 """Where UTF-8 gets longer, or its second byte has other bounds.
 
 In a range that reaches over one the engine also allows bytes that are no UTF-8, and dead ends.
+"""
+
+
+_CANNOT_FOLLOW: Final = re.compile(r"(?<=[\x00-\x1f\x7f-\xff])(?=[0-9a-fA-F])")
+"""Where a text is written as two.
+
+However a character is written, the engine notes those below 256 that are not printable ASCII as `\\x` and
+their number, and reads that again together with any hexadecimal digits behind it: of "ça" it makes U+0E7A.
 """
 
 
@@ -140,9 +150,11 @@ def _rules_in(expression: Expression) -> list[str]:
 def _write(expression: Expression) -> str:
     match expression:
         case Text(text):
-            return f'"{"".join(map(_escaped, text))}"'
+            return " ".join(f'"{"".join(map(_escaped, piece))}"' for piece in _CANNOT_FOLLOW.split(text))
         case Characters(ranges):
-            return f"[{''.join(_range(*piece) for bounds in ranges for piece in _split(*bounds))}]"
+            pieces = [piece for bounds in ranges for piece in _split(*bounds)]
+            pieces.sort(key=lambda piece: chr(piece[0]) not in hexdigits)  # see _CANNOT_FOLLOW
+            return f"[{''.join(_range(*piece) for piece in pieces)}]"
         case Rule(name):
             return name
         case Sequence(parts):
