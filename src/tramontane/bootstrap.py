@@ -15,6 +15,8 @@ from tramontane.accounts.service import AccountsService
 from tramontane.accounts.workspace_service import WorkspaceService
 from tramontane.api.app import create_app
 from tramontane.api.deps import Services
+from tramontane.billing.service import BillingService
+from tramontane.billing.usage.service import UsageService
 from tramontane.catalog.catalog import Catalog, EmbeddingModel, GenerationModel, LoadedModel
 from tramontane.catalog.definition import ModelDefinition, Task
 from tramontane.catalog.fake import CHAT_TEMPLATE, fake_chat_profile, fake_embedding_profile
@@ -22,13 +24,18 @@ from tramontane.catalog.resolve import resolve_model
 from tramontane.console.app import beside, create_console
 from tramontane.console.parts import Parts
 from tramontane.console.sessions import SessionService
-from tramontane.core.clock import SystemClock
+from tramontane.core.clock import Clock, SystemClock
 from tramontane.engines.fake.engine import FakeEmbeddingEngine, FakeGenerationEngine
 from tramontane.engines.fake.script import Script
 from tramontane.engines.openvino.convert import convert_in_subprocess
 from tramontane.engines.openvino.engine import OpenVinoEmbeddingEngine, OpenVinoGenerationEngine
 from tramontane.errors import ConfigurationError
 from tramontane.limits.override_service import OverrideService
+from tramontane.limits.failover import FailoverLimitStore
+from tramontane.limits.memory import MemoryLimitStore
+from tramontane.limits.redis import RedisLimitStore
+from tramontane.limits.service import LimitsService
+from tramontane.limits.store import LimitStore
 from tramontane.prompts.chat_template import ChatRenderer
 from tramontane.prompts.fim import FimRenderer
 from tramontane.prompts.of_artifact import prompts_of
@@ -37,8 +44,10 @@ from tramontane.scheduling.admission import Admission
 from tramontane.serving.chat import ChatService
 from tramontane.serving.embeddings import EmbeddingService
 from tramontane.serving.fim import FimService
+from tramontane.serving.metering import Metering
 from tramontane.settings import Settings, revealed
 from tramontane.storage.database import Database
+from tramontane.storage.redis import RedisServer
 from tramontane.weights.artifact import Artifact
 from tramontane.weights.progress import FetchProgress
 from tramontane.weights.source import WheelSource
@@ -137,6 +146,14 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
         accounts = AccountsService(database, clock, revealed(settings.api_key), revealed(settings.admin_key))
         accounts.start()
         stack.push_async_callback(accounts.close)
+        usage = UsageService(database)
+        limits = LimitsService(database, _limit_store(settings, clock), clock, usage.tokens_of_month)
+        stack.push_async_callback(limits.close)
+        billing = BillingService(database, clock)
+        await billing.start()
+        stack.push_async_callback(billing.close)
+        metering = Metering(limits, billing, clock)
+        stack.push_async_callback(metering.close)
         models = await _load_models(settings, prepared, stack)
         catalog = Catalog(models)
         services = Services(
@@ -144,10 +161,11 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
             workspaces=WorkspaceService(database, clock),
             keys=KeyService(database, clock),
             limits=OverrideService(database),
+            usage=usage,
             catalog=catalog,
-            chat=ChatService(catalog),
-            fim=FimService(catalog),
-            embeddings=EmbeddingService(catalog),
+            chat=ChatService(catalog, metering),
+            fim=FimService(catalog, metering),
+            embeddings=EmbeddingService(catalog, metering),
             clock=clock,
         )
         # Last, so that a start that fails has not spent the one showing of the key.
@@ -175,6 +193,15 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
             key=await accounts.default_key(),
             console_token=None if sessions.has_password else await sessions.new_link_token(),
         )
+
+
+def _limit_store(settings: Settings, clock: Clock) -> LimitStore:
+    """Shared in Redis if there is one, and then the local one in case that it goes away."""
+    local = MemoryLimitStore(clock)
+    if settings.redis_url is None:
+        return local
+    shared = RedisLimitStore(RedisServer(settings.redis_url.get_secret_value()))
+    return FailoverLimitStore(shared, local)
 
 
 async def _load_models(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.metering import FreeMetering
 from tests.support.scripted_engine import CONTEXT, generation_model
 from tramontane.catalog.catalog import Catalog
 from tramontane.catalog.fake import CHAT_TEMPLATE
@@ -31,7 +32,7 @@ async def service(tmp_path):
     engine = FakeGenerationEngine(Script.read(path))
     await engine.start()
     chat = ChatRenderer(ByteTokenizer(), CHAT_TEMPLATE)
-    return ChatService(Catalog([replace(generation_model(engine), chat=chat)]))
+    return ChatService(Catalog([replace(generation_model(engine), chat=chat)]), FreeMetering())
 
 
 async def answer(service, *messages, **fields):

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.e2e
 def first_start(tmp_path_factory, builtin_cache_dir):
     """A data folder after its first start, and what that start printed."""
     data_dir = tmp_path_factory.mktemp("first")
-    with running_server(data_dir, builtin_cache_dir, key=None) as server:
+    with running_server(data_dir, builtin_cache_dir, key=None, plan=None) as server:
         server.key = printed_key(server)
         yield data_dir, server
 

@@ -84,12 +84,15 @@ def running_server(
     *options: str,
     key: str | None = KEY,
     wait: bool = True,
+    plan: str | None = "unlimited",
     env: dict[str, str] | None = None,
 ) -> Iterator[RunningServer]:
     """`tramontane serve` on a free port of the loopback address, stopped at the end."""
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TRAMONTANE_")}
     environment |= {"TRAMONTANE_DATA_DIR": str(data_dir), "TRAMONTANE_CACHE_DIR": str(cache_dir)}
+    if plan is not None:
+        environment["TRAMONTANE_PLAN"] = plan
     if key is not None:
         environment["TRAMONTANE_API_KEY"] = key
     process = subprocess.Popen(

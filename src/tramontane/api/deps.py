@@ -9,6 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from tramontane.accounts.key_service import KeyService
 from tramontane.accounts.service import AccountsService
 from tramontane.accounts.workspace_service import WorkspaceService
+from tramontane.billing.usage.service import UsageService
 from tramontane.catalog.catalog import Catalog
 from tramontane.core.clock import Clock, SystemClock
 from tramontane.core.context import RequestContext
@@ -29,6 +30,7 @@ class Services:
     workspaces: WorkspaceService
     keys: KeyService
     limits: OverrideService
+    usage: UsageService
     catalog: Catalog
     chat: ChatService
     fim: FimService
@@ -68,7 +70,8 @@ async def request_context(
         if credentials is None:
             raise AuthenticationError
         principal = await services.accounts.authenticate(credentials.credentials)
-    return RequestContext(new_request_id(), principal, int(services.clock.now()))
+    clock = services.clock
+    return RequestContext(new_request_id(), principal, int(clock.now()), clock.monotonic())
 
 
 ContextDep = Annotated[RequestContext, Depends(request_context)]

@@ -4,7 +4,7 @@ The frames of one answer differ in a few bytes only, so the rest is rendered onc
 """
 
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -22,6 +22,11 @@ from tramontane.errors import ApiError
 logger = logging.getLogger(__name__)
 
 DONE: Final = b"data: [DONE]\n\n"
+_STREAM_HEADERS: Final = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-cache",
+    "x-accel-buffering": "no",
+}
 _THINKING: Final = b'"content":[{"type":"thinking","thinking":[{"type":"text","text":%b}]}]'
 
 
@@ -82,21 +87,20 @@ class EventStream(Response):
 
     The headers wait for the first event, so that an error before it is a plain answer with a status. A later
     one is the last frame, and the stream ends without `[DONE]`. When the client leaves, `events` is closed.
+
+    Args:
+        events: of one request.
+        frames: what renders them.
+        choices: how many answers there are.
+        headers: read when the first event is there; what makes the events may add to them until then.
     """
 
     def __init__(
-        self, events: AsyncGenerator[Event], frames: Frames, choices: int, headers: dict[str, str]
+        self, events: AsyncGenerator[Event], frames: Frames, choices: int, headers: Mapping[str, str]
     ) -> None:
         self.status_code = 200
         self.background = None
-        self.init_headers(
-            {
-                "content-type": "text/event-stream; charset=utf-8",
-                "cache-control": "no-cache",
-                "x-accel-buffering": "no",
-            }
-            | headers
-        )
+        self._headers = headers
         self._events = events
         self._frames = frames
         self._choices = choices
@@ -105,6 +109,7 @@ class EventStream(Response):
         """Send it all."""
         async with CancelOnDisconnect(receive) as connection, aclosing(self._events) as events:
             first = await anext(events)
+            self.init_headers({**_STREAM_HEADERS, **self._headers})
             await send(
                 {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
             )

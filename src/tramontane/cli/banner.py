@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from tramontane import __version__
 from tramontane.catalog.profile import ModelProfile
+from tramontane.limits.plans import plans
 
 _EXAMPLE = """\
 curl {base_url}/v1/chat/completions \\
@@ -59,7 +60,7 @@ def render_banner(banner: Banner) -> str:
         *_row("Base URL", [f"{banner.base_url}/v1", f"(for the mistralai SDK: {banner.base_url})"]),
         *_row("API key", _key_lines(banner.key)),
         *_row("Console", _console_lines(banner)),
-        *_row("Plan", [f"{banner.plan} (this release does not enforce its limits)"]),
+        *_row("Plan", _plan_lines(banner.plan)),
         *_row("Models", [*_model_lines(banner.models), *_stand_in_lines(banner.models)]),
         "",
         "Try it:",
@@ -97,6 +98,13 @@ def _console_lines(banner: Banner) -> list[str]:
         return [f"{banner.base_url}/ (sign in with the console_password)"]
     link = f"{banner.base_url}/console/sign-in?link={banner.console_token}"
     return [link, "(signs you in once, within an hour)"]
+
+
+def _plan_lines(plan: str) -> list[str]:
+    lines = [f"{plan}: {plans()[plan].description}"]
+    if plan != "unlimited":
+        lines.append("(--plan unlimited lifts the limits, for a machine of your own)")
+    return lines
 
 
 def _model_lines(models: Sequence[ModelProfile]) -> list[str]:

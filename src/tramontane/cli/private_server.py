@@ -30,9 +30,7 @@ def private_server(settings: Settings) -> Iterator[tuple[str, str]]:
         tempfile.TemporaryDirectory(prefix="tramontane-chat-") as data_dir,
         listening(_HOST, 0) as sockets,
     ):
-        private = settings.model_copy(
-            update={"host": _HOST, "data_dir": Path(data_dir), "api_key": SecretStr(key)}
-        )
+        private = settings.model_copy(update=_private(Path(data_dir), key))
         ready = threading.Event()
         run = ServerRun(private, prepare(private), sockets, lambda _: ready.set())
         thread = _ServerThread(run, ready)
@@ -45,6 +43,18 @@ def private_server(settings: Settings) -> Iterator[tuple[str, str]]:
         finally:
             run.stop()
             thread.join()
+
+
+def _private(data_dir: Path, key: str) -> dict[str, object]:
+    """No limits, and nothing of the operator's own databases."""
+    return {
+        "host": _HOST,
+        "data_dir": data_dir,
+        "api_key": SecretStr(key),
+        "plan": "unlimited",
+        "database_url": None,
+        "redis_url": None,
+    }
 
 
 class _ServerThread(threading.Thread):

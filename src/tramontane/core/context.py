@@ -1,6 +1,6 @@
 """One request, from its arrival to its last byte."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tramontane.core.principal import Principal
 
@@ -10,7 +10,11 @@ class RequestContext:
     """What every stage may need to know of the request it works for."""
 
     request_id: str
-    """32 hex digits: the `id` of the answer, and later the key of the ledger."""
+    """32 hex digits: the `id` of the answer, and the key of its row in the ledger."""
     principal: Principal
     created: int
     """Unix seconds."""
+    arrived_at: float = 0.0
+    """By the monotonic clock, in seconds."""
+    headers: dict[str, str] = field(default_factory=dict, compare=False)
+    """Of the answer: the stages add what they have to say. A stream's are sent with its first event."""

@@ -5,6 +5,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
 
+from tramontane.billing.entities import Endpoint
 from tramontane.catalog.catalog import Catalog, GenerationModel
 from tramontane.core.context import RequestContext
 from tramontane.core.events import Event
@@ -19,6 +20,7 @@ from tramontane.serving.constraints import constraint_of
 from tramontane.serving.features import CHAT_FIELDS, check_features
 from tramontane.serving.generation import Generation, generate
 from tramontane.serving.media import Files, MediaFiles
+from tramontane.serving.metering import Metering, Order
 from tramontane.serving.offload import LONG_TEXT, off_loop
 from tramontane.serving.reasoning import check_reasoning
 from tramontane.serving.response_format import AnswerFormat, answer_format
@@ -36,8 +38,9 @@ SAFE_PROMPT: Final = (
 class ChatService:
     """Continues conversations with the models of the catalog."""
 
-    def __init__(self, catalog: Catalog, media: MediaFiles | None = None) -> None:
+    def __init__(self, catalog: Catalog, metering: Metering, media: MediaFiles | None = None) -> None:
         self._catalog = catalog
+        self._metering = metering
         self._media = media or MediaFiles(RemoteFiles())
 
     async def stream(self, context: RequestContext, request: ChatCompletionRequest) -> AsyncGenerator[Event]:
@@ -46,13 +49,16 @@ class ChatService:
         Raises:
             InvalidModelError: nothing answers to the id.
             InvalidRequestError: something in it cannot be; its subclasses say what.
+            RateLimitError, SpendingLimitError: the workspace may not ask for it now.
             CapacityError: too many requests wait already.
             EngineError: the engine failed or is not there.
         """
         model = self._model(request)
+        order = Order(Endpoint.CHAT, request.model, stream=bool(request.stream), metadata=request.metadata)
+        meter = await self._metering.admit(context, order, model.profile.id)
         files = await self._media.load(request.messages, model)
         generation = await off_loop(_size(request, files), _generation, model, request, files)
-        async with aclosing(generate(context, model, generation)) as events:
+        async with aclosing(generate(context, model, generation, meter)) as events:
             async for event in events:
                 yield event
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from tramontane.billing.entities import Endpoint
 from tramontane.catalog.catalog import Catalog, EmbeddingModel
 from tramontane.core.context import RequestContext
 from tramontane.core.usage import Usage
@@ -12,6 +13,7 @@ from tramontane.prompts.tokenizer import EncodedBatch
 from tramontane.schemas.embeddings import EmbeddingRequest
 from tramontane.serving.embedding_formats import Numbers, encode, quantize
 from tramontane.serving.features import EMBEDDING_FIELDS, check_features
+from tramontane.serving.metering import Metering, Order
 from tramontane.serving.offload import off_loop
 
 MAX_INPUTS: Final = 512
@@ -39,8 +41,9 @@ class EmbeddingResult:
 class EmbeddingService:
     """Turns texts into vectors with the models of the catalog."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, metering: Metering) -> None:
         self._catalog = catalog
+        self._metering = metering
 
     async def embed(self, context: RequestContext, request: EmbeddingRequest) -> EmbeddingResult:
         """One vector an input, in the type and encoding that were asked for.
@@ -49,19 +52,25 @@ class EmbeddingService:
             InvalidModelError: nothing answers to the id, or a model without embeddings.
             EmbeddingBatchError, ContextLengthError: too many inputs or tokens, as the hosted API counts.
             InvalidRequestError: more dimensions than the model has.
-            CapacityError, EngineError: as for completions.
+            RateLimitError, SpendingLimitError, CapacityError, EngineError: as for completions.
         """
         model = self._catalog.embedding(request.model)
         check_features(request, EMBEDDING_FIELDS)
         dimension = _dimension(model, request.output_dimension)
         texts = [request.input] if isinstance(request.input, str) else request.input
+        order = Order(Endpoint.EMBEDDINGS, request.model, metadata=request.metadata)
+        meter = await self._metering.admit(context, order, model.profile.id)
         batch = await _encode(model, texts)
-        async with model.admission.slot(context.principal.workspace_id):
-            vectors = await model.engine.embed(batch.token_ids)
+        usage = Usage(prompt_tokens=sum(map(len, batch.token_ids)))
+        async with meter.running(usage.prompt_tokens, 0, lambda: Usage(0)):
+            async with model.admission.slot(context.principal.workspace_id):
+                meter.start()
+                vectors = await model.engine.embed(batch.token_ids)
+            await meter.settle(usage)
         numbers = quantize(vectors[:, :dimension], request.output_dtype)
         return EmbeddingResult(
             vectors=[encode(vector, request.encoding_format) for vector in numbers],
-            usage=Usage(prompt_tokens=sum(map(len, batch.token_ids))),
+            usage=usage,
             truncated_inputs=batch.truncated,
         )
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
+from tramontane.billing.entities import Endpoint
 from tramontane.catalog.catalog import Catalog, GenerationModel
 from tramontane.core.context import RequestContext
 from tramontane.core.events import Event
@@ -14,6 +15,7 @@ from tramontane.schemas.fim import FIMCompletionRequest
 from tramontane.serving.assemble import Completion, assemble
 from tramontane.serving.features import FIM_FIELDS, check_features
 from tramontane.serving.generation import Generation, generate
+from tramontane.serving.metering import Metering, Order
 from tramontane.serving.offload import off_loop
 from tramontane.serving.sampling import context_length, room_for_answer, sampling_params, stop_strings
 from tramontane.serving.superseding import Superseding
@@ -24,8 +26,9 @@ FEATURE: Final = "FIM completion"
 class FimService:
     """Fills gaps with the models of the catalog."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, metering: Metering) -> None:
         self._catalog = catalog
+        self._metering = metering
         self._superseding = Superseding[Event]()
 
     async def stream(self, context: RequestContext, request: FIMCompletionRequest) -> AsyncGenerator[Event]:
@@ -36,13 +39,16 @@ class FimService:
         Raises:
             InvalidModelError: nothing answers to the id.
             InvalidRequestError: something in it cannot be; its subclasses say what.
+            RateLimitError, SpendingLimitError: the workspace may not ask for it now.
             CapacityError: too many requests wait already.
             EngineError: the engine failed or is not there.
             SupersededError: a newer request took its place.
         """
         model = self._model(request)
+        order = Order(Endpoint.FIM, request.model, stream=bool(request.stream), metadata=request.metadata)
+        meter = await self._metering.admit(context, order, model.profile.id)
         generation = await _generation(model, request)
-        answer = generate(context, model, generation)
+        answer = generate(context, model, generation, meter)
         if request.prompt_cache_key:
             key = (context.principal.workspace_id, request.prompt_cache_key)
             answer = self._superseding.run(key, answer)

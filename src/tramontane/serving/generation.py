@@ -1,11 +1,11 @@
-"""The one path of every completion: admission → engine → parser → events.
+"""The one path of every completion: budget → queue → engine → parser → ledger → events.
 
 Streaming and not, chat and fill-in-the-middle: all of them are this stream. Whatever it opened is closed on
 every way out: the end, an error, a stop string, a client that left.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -26,6 +26,7 @@ from tramontane.scheduling.admission import Lane
 from tramontane.schemas.sampling import MAX_SEED
 from tramontane.serving.answer import Answer
 from tramontane.serving.interleave import interleave
+from tramontane.serving.metering import Meter
 from tramontane.serving.sampling import Room
 
 
@@ -84,67 +85,106 @@ class Generation:
 class Tally:
     """The usage of a generation.
 
-    The prompt counts once, however many answers share it. Of an answer the tokens up to and including the one
-    that completed a stop string count, not what the engine made beyond it; a stop token does not count.
-    `cached_tokens` are the first answer's, since the others find its prompt cached.
+    The prompt counts once, however many answers share it, and not before the model has read it. Of an answer
+    the tokens up to and including the one that completed a stop string count, not what the engine made beyond
+    it; a stop token does not count. `cached_tokens` are the first answer's, since the others find its prompt
+    cached.
     """
 
-    def __init__(self, prompt_tokens: int, answers: int) -> None:
-        self._usage = Usage(prompt_tokens)
-        self._unfinished = answers
+    def __init__(self, prompt_tokens: int, answers: Sequence[Answer]) -> None:
+        self._prompt_tokens = prompt_tokens
+        self._cached_tokens = 0
+        self._answers = answers
+        self._unfinished = len(answers)
         self.started = asyncio.Event()
         """The first answer has its first delta: the prompt is in the prefix cache."""
 
     def start(self, delta: EngineDelta) -> None:
-        """Count the first delta of the first answer."""
-        if not self.started.is_set():
-            self._usage = replace(self._usage, cached_tokens=delta.cached_tokens or 0)
-            self.started.set()
+        """Count what the first delta of the first answer says."""
+        self._cached_tokens = delta.cached_tokens or 0
+        self.started.set()
 
-    def end(self, completion_tokens: int) -> Usage | None:
-        """Count one answer; the usage of the whole if it was the last."""
-        total = self._usage.completion_tokens + completion_tokens
-        self._usage = replace(self._usage, completion_tokens=total)
+    def so_far(self) -> Usage:
+        """What is used by now, whatever becomes of the rest."""
+        if not self.started.is_set():
+            return Usage(0)
+        tokens = sum(answer.token_count for answer in self._answers)
+        return Usage(self._prompt_tokens, tokens, self._cached_tokens)
+
+    def end(self) -> Usage | None:
+        """Note the end of one answer; the usage of the whole if it was the last."""
         self._unfinished -= 1
-        return None if self._unfinished else self._usage
+        return None if self._unfinished else self.so_far()
 
 
 async def generate(
-    context: RequestContext, model: GenerationModel, generation: Generation
+    context: RequestContext, model: GenerationModel, generation: Generation, meter: Meter
 ) -> AsyncGenerator[Event]:
-    """The answers to one request, interleaved as they come. Without room for a token they are empty.
+    """The answers to one request, interleaved as they come. The last event comes when all is in the ledger.
 
     Raises:
+        SpendingLimitError, UnknownPriceError: the budget does not allow it.
         CapacityError: the queue is full.
         EngineError, InvalidRequestError: what the engine raises; all answers are then closed.
+        LedgerUnavailableError: it cannot be billed.
     """
-    tally = Tally(len(generation.prompt), generation.n)
+    answers = [generation.answer(index, model.vocabulary) for index in range(generation.n)]
+    tally = Tally(len(generation.prompt), answers)
+    last: ChoiceEnd | None = None
+    most = generation.room.max_tokens * generation.n
+    async with meter.running(len(generation.prompt), most, tally.so_far):
+        async with aclosing(_events(context, model, generation, meter, answers, tally)) as events:
+            async for event in events:
+                if isinstance(event, ChoiceEnd) and event.usage is not None:
+                    last = event
+                else:
+                    yield event
+        if last is None or last.usage is None:
+            raise EngineError("The engine ended without an answer.")
+        await meter.settle(last.usage)
+    yield last
+
+
+async def _events(
+    context: RequestContext,
+    model: GenerationModel,
+    generation: Generation,
+    meter: Meter,
+    answers: Sequence[Answer],
+    tally: Tally,
+) -> AsyncGenerator[Event]:
+    """All of them. Without room for a token the answers are empty."""
     if generation.room.max_tokens == 0:
+        tally.started.set()
         for index in range(generation.n):
-            yield ChoiceEnd(index, generation.prefix, FinishReason.LENGTH, tally.end(0))
+            yield ChoiceEnd(index, generation.prefix, FinishReason.LENGTH, tally.end())
         return
     async with model.admission.slot(context.principal.workspace_id, generation.lane, generation.n):
-        answers = [_answer(model, generation, index, tally) for index in range(generation.n)]
-        async with aclosing(interleave(answers)) as events:
+        meter.start()
+        streams = [
+            _answer(model, generation, index, answer, tally, meter) for index, answer in enumerate(answers)
+        ]
+        async with aclosing(interleave(streams)) as events:
             async for event in events:
                 yield event
 
 
 async def _answer(
-    model: GenerationModel, generation: Generation, index: int, tally: Tally
+    model: GenerationModel, generation: Generation, index: int, answer: Answer, tally: Tally, meter: Meter
 ) -> AsyncGenerator[Event]:
     """One answer. All but the first wait for the first one's first delta, to share its prefill."""
     if index > 0:
         await tally.started.wait()
-    answer = generation.answer(index, model.vocabulary)
     async with aclosing(model.engine.generate(generation.prompt, generation.params_of(index))) as deltas:
         async for delta in deltas:
-            tally.start(delta)
+            if not tally.started.is_set():
+                tally.start(delta)
+                meter.note_first_token()
             for event in answer.feed(delta):
                 yield event
             if answer.is_over:
                 break
     if not answer.is_over:
         raise EngineError("The engine ended an answer without a reason.")
-    for event in answer.end(tally.end(answer.token_count)):
+    for event in answer.end(tally.end()):
         yield event

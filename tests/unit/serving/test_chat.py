@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.metering import FreeMetering
 from tests.support.scripted_engine import CONTEXT, ScriptedEngine, catalog_of, generation_model
 from tramontane.catalog.catalog import Catalog
 from tramontane.core.events import ChoiceEnd, FinishReason, TextDelta, ThinkingDelta
@@ -31,7 +32,7 @@ def asking(content="Hi", **fields):
 
 
 async def completed(engine, request, **profile):
-    return await ChatService(catalog_of(engine, **profile)).complete(CONTEXT, request)
+    return await ChatService(catalog_of(engine, **profile), FreeMetering()).complete(CONTEXT, request)
 
 
 async def test_a_conversation_is_rendered_continued_and_folded():
@@ -43,10 +44,10 @@ async def test_a_conversation_is_rendered_continued_and_folded():
 
 
 async def test_streaming_gives_the_events_that_the_whole_is_folded_of():
-    service = ChatService(catalog_of(ScriptedEngine("Hey")))
+    service = ChatService(catalog_of(ScriptedEngine("Hey")), FreeMetering())
     events = [event async for event in service.stream(CONTEXT, asking())]
     assert [type(event) for event in events] == [TextDelta, TextDelta, TextDelta, ChoiceEnd]
-    whole = await ChatService(catalog_of(ScriptedEngine("Hey"))).complete(CONTEXT, asking())
+    whole = await ChatService(catalog_of(ScriptedEngine("Hey")), FreeMetering()).complete(CONTEXT, asking())
     assert "".join(event.text for event in events) == whole.choices[0].text
     assert events[-1].usage == whole.usage
 
@@ -118,7 +119,7 @@ async def test_a_long_prompt_gives_the_same_prompt():
     engine = ScriptedEngine("ok", max_context_length=10**6)
     catalog = catalog_of(engine)
     object.__setattr__(next(iter(catalog)).profile, "max_context_length", 10**6)
-    await ChatService(catalog).complete(CONTEXT, asking("x" * (LONG_TEXT + 1)))
+    await ChatService(catalog, FreeMetering()).complete(CONTEXT, asking("x" * (LONG_TEXT + 1)))
     assert engine.prompts == ["user\n" + "x" * (LONG_TEXT + 1) + "\nassistant\n"]
 
 
@@ -135,7 +136,7 @@ async def test_a_long_prompt_gives_the_same_prompt():
 )
 async def test_errors_of_the_request_come_before_the_first_event(request_, error):
     engine = ScriptedEngine("x")
-    service = ChatService(catalog_of(engine))
+    service = ChatService(catalog_of(engine), FreeMetering())
     with pytest.raises(error):
         await anext(service.stream(CONTEXT, request_))
     assert engine.log == []
@@ -180,7 +181,7 @@ async def test_tools_are_shown_to_the_model_unless_it_must_not_call():
 
 
 async def test_in_a_stream_calls_come_with_the_end_and_never_with_text():
-    service = ChatService(catalog_of(ScriptedEngine([f"a {CALL}", " b"])))
+    service = ChatService(catalog_of(ScriptedEngine([f"a {CALL}", " b"])), FreeMetering())
     *_, before, last = [event async for event in service.stream(CONTEXT, asking(tools=[LOOK]))]
     assert before == TextDelta(0, " b")
     assert (last.text, len(last.tool_calls)) == ("", 1)
@@ -197,7 +198,7 @@ async def test_thoughts_are_told_from_text():
     catalog = catalog_of(ScriptedEngine("<think>Hm.</think>Yes."))
     model = next(iter(catalog))
     object.__setattr__(model, "chat", ChatRenderer(ByteTokenizer(), CHATML + "{# <think> #}"))
-    service = ChatService(catalog)
+    service = ChatService(catalog, FreeMetering())
     events = [event async for event in service.stream(CONTEXT, asking(reasoning_effort="high"))]
     assert "".join(event.text for event in events if isinstance(event, ThinkingDelta)) == "Hm."
     whole = await service.complete(CONTEXT, asking())
@@ -212,7 +213,7 @@ async def test_a_model_that_does_not_think_says_so():
 async def test_logprobs_come_with_the_text_of_their_tokens_and_stop_where_it_stops():
     engine = ScriptedEngine(["aé", "b.c"])
     engine.info = replace(engine.info, abilities=frozenset({Ability.LOGPROBS}))
-    service = ChatService(catalog_of(engine))
+    service = ChatService(catalog_of(engine), FreeMetering())
     events = [event async for event in service.stream(CONTEXT, asking(logprobs=True, stop="."))]
     assert [[token.token_bytes for token in event.logprobs] for event in events] == [
         [b"a", b"\xc3", b"\xa9"],
@@ -240,7 +241,7 @@ async def test_the_models_own_repetition_penalty_is_for_prose(fields, penalty):
     request = ChatCompletionRequest.model_validate(
         {"model": "chat", "messages": [{"role": "user", "content": "Hi"}], **fields}
     )
-    await ChatService(catalog).complete(CONTEXT, request)
+    await ChatService(catalog, FreeMetering()).complete(CONTEXT, request)
     assert engine.params[0].repetition_penalty == penalty
 
 

@@ -3,6 +3,7 @@ import base64
 import numpy as np
 import pytest
 
+from tests.support.metering import FreeMetering
 from tests.support.scripted_engine import CONTEXT, ScriptedEmbeddingEngine, embedding_model
 from tramontane.catalog.catalog import Catalog
 from tramontane.core.usage import Usage
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.anyio
 async def embedded(engine=None, **fields):
     engine = engine or ScriptedEmbeddingEngine()
     request = EmbeddingRequest.model_validate({"model": "embed"} | fields)
-    return await EmbeddingService(Catalog([embedding_model(engine)])).embed(CONTEXT, request)
+    return await EmbeddingService(Catalog([embedding_model(engine)]), FreeMetering()).embed(CONTEXT, request)
 
 
 def vector(text, dimension=4):

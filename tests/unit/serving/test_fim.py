@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.metering import FreeMetering
 from tests.support.scripted_engine import CONTEXT, ScriptedEngine, catalog_of
 from tramontane.core.events import FinishReason
 from tramontane.errors import (
@@ -24,7 +25,7 @@ def gap(prompt="def f(a, b):\n    ", suffix="\n    return c\n", **fields):
 
 
 async def filled(engine, request):
-    return await FimService(catalog_of(engine)).complete(CONTEXT, request)
+    return await FimService(catalog_of(engine), FreeMetering()).complete(CONTEXT, request)
 
 
 async def test_the_answer_ends_where_the_suffix_resumes():
@@ -48,7 +49,7 @@ async def test_stop_strings_work_beside_the_suffix():
 
 
 async def test_streamed_text_never_holds_a_piece_of_the_suffix():
-    service = FimService(catalog_of(ScriptedEngine("c = 1\n    return c\n")))
+    service = FimService(catalog_of(ScriptedEngine("c = 1\n    return c\n")), FreeMetering())
     events = [event async for event in service.stream(CONTEXT, gap())]
     assert "".join(event.text for event in events) == "c = 1"
 
@@ -63,7 +64,7 @@ async def test_streamed_text_never_holds_a_piece_of_the_suffix():
 )
 async def test_errors_of_the_request_come_before_the_first_event(request_, error):
     with pytest.raises(error):
-        await anext(FimService(catalog_of(ScriptedEngine("x"))).stream(CONTEXT, request_))
+        await anext(FimService(catalog_of(ScriptedEngine("x")), FreeMetering()).stream(CONTEXT, request_))
 
 
 class TestSuperseding:
@@ -71,7 +72,7 @@ class TestSuperseding:
 
     async def test_a_newer_request_with_the_same_key_ends_the_older_one(self):
         engine = ScriptedEngine("x" * 1000)
-        service = FimService(catalog_of(engine))
+        service = FimService(catalog_of(engine), FreeMetering())
         older = service.stream(CONTEXT, gap(prompt_cache_key="editor", suffix=""))
         assert await anext(older)
 
@@ -88,7 +89,7 @@ class TestSuperseding:
     async def test_one_that_waits_for_a_slot_leaves_the_queue(self):
         engine = ScriptedEngine("x" * 1000)
         catalog = catalog_of(engine)
-        service = FimService(catalog)
+        service = FimService(catalog, FreeMetering())
         admission = catalog.generation("chat", "FIM").admission
         async with AsyncExitStack() as stack:
             for _ in range(admission.slots):
@@ -107,14 +108,14 @@ class TestSuperseding:
 
     @pytest.mark.parametrize("key", [None, "", "another"])
     async def test_other_requests_go_on(self, key):
-        service = FimService(catalog_of(ScriptedEngine("x" * 10)))
+        service = FimService(catalog_of(ScriptedEngine("x" * 10)), FreeMetering())
         older = service.stream(CONTEXT, gap(prompt_cache_key=key and "editor", suffix=""))
         await anext(older)
         await service.complete(CONTEXT, gap(prompt_cache_key=key, suffix=""))
         assert [event async for event in older][-1].finish_reason is FinishReason.STOP
 
     async def test_another_workspace_has_keys_of_its_own(self):
-        service = FimService(catalog_of(ScriptedEngine("x" * 10)))
+        service = FimService(catalog_of(ScriptedEngine("x" * 10)), FreeMetering())
         older = service.stream(CONTEXT, gap(prompt_cache_key="editor", suffix=""))
         await anext(older)
         stranger = replace(CONTEXT, principal=replace(CONTEXT.principal, workspace_id="stranger"))

@@ -3,13 +3,14 @@ from contextlib import aclosing
 
 import pytest
 
+from tests.support.metering import FreeMeter
 from tests.support.scripted_engine import CONTEXT, ScriptedEngine, generation_model
 from tramontane.core.events import ChoiceEnd, FinishReason, TextDelta
 from tramontane.core.prompt import TokensPrompt
 from tramontane.core.sampling import SamplingParams
 from tramontane.core.usage import Usage
 from tramontane.engines.protocol import EngineDelta
-from tramontane.errors import CapacityError, EngineError
+from tramontane.errors import CapacityError, EngineError, EngineUnavailableError
 from tramontane.parsing.stop import StopStrings
 from tramontane.parsing.suffix import suffix_anchor
 from tramontane.scheduling.admission import Admission
@@ -24,9 +25,13 @@ def a_generation(max_tokens=100, seed=None, min_tokens=0, reason=FinishReason.LE
     return Generation(TokensPrompt(list(b"prompt")), params, Room(max_tokens, reason), **options)
 
 
+def free_meter():
+    return FreeMeter(settled=[], cut=[])
+
+
 async def events_of(engine, generation, model=None):
     model = model or generation_model(engine)
-    events = [event async for event in generate(CONTEXT, model, generation)]
+    events = [event async for event in generate(CONTEXT, model, generation, free_meter())]
     assert model.admission.running == 0
     return events
 
@@ -170,7 +175,7 @@ class TestSeveralAnswers:
         engine = ScriptedEngine("a" * 50)
         model = generation_model(engine)
         tasks = asyncio.all_tasks()
-        async with aclosing(generate(CONTEXT, model, a_generation(n=3))) as events:
+        async with aclosing(generate(CONTEXT, model, a_generation(n=3), free_meter())) as events:
             async for _ in events:
                 if engine.log.count(("delta", 2)) > 2:
                     break
@@ -180,7 +185,7 @@ class TestSeveralAnswers:
 
     async def test_n_answers_hold_n_slots(self):
         model = generation_model(ScriptedEngine("abc"))
-        async with aclosing(generate(CONTEXT, model, a_generation(n=3))) as events:
+        async with aclosing(generate(CONTEXT, model, a_generation(n=3), free_meter())) as events:
             await anext(events)
             assert model.admission.running == 3
 
@@ -189,7 +194,7 @@ class TestLeaving:
     async def test_a_client_that_leaves_closes_the_engine_and_frees_the_slot(self):
         engine = ScriptedEngine("abc")
         model = generation_model(engine)
-        async with aclosing(generate(CONTEXT, model, a_generation())) as events:
+        async with aclosing(generate(CONTEXT, model, a_generation(), free_meter())) as events:
             assert await anext(events) == TextDelta(0, "a")
             assert model.admission.running == 1
         assert engine.log == [("start", 0), ("delta", 0), ("close", 0)]
@@ -211,7 +216,7 @@ class TestLeaving:
     async def test_an_error_on_the_way_is_raised_and_closes_everything(self):
         engine = ScriptedEngine(["a", EngineError("broken")])
         model = generation_model(engine)
-        events = generate(CONTEXT, model, a_generation())
+        events = generate(CONTEXT, model, a_generation(), free_meter())
         assert await anext(events) == TextDelta(0, "a")
         with pytest.raises(EngineError, match="broken"):
             await anext(events)
@@ -232,5 +237,70 @@ class TestLeaving:
         object.__setattr__(model, "admission", Admission(slots=1, max_queue=0))
         async with model.admission.slot("other"):
             with pytest.raises(CapacityError):
-                await anext(generate(CONTEXT, model, a_generation()))
+                await anext(generate(CONTEXT, model, a_generation(), free_meter()))
         assert engine.log == []
+
+
+class TestSettlement:
+    async def test_a_whole_answer_is_settled_before_its_last_event_and_after_its_slot_is_free(self):
+        model, meter = generation_model(ScriptedEngine("ab", cached_tokens=2)), free_meter()
+        seen = [
+            (type(event), list(meter.settled), model.admission.running)
+            async for event in generate(CONTEXT, model, a_generation(), meter)
+        ]
+        assert seen == [
+            (TextDelta, [], 1),
+            (TextDelta, [], 1),
+            (ChoiceEnd, [Usage(prompt_tokens=6, completion_tokens=2, cached_tokens=2)], 0),
+        ]
+        assert not meter.cut
+
+    async def test_n_answers_are_settled_once(self):
+        meter = free_meter()
+        model = generation_model(ScriptedEngine("a", "bcd", "ef"))
+        events = [event async for event in generate(CONTEXT, model, a_generation(n=3), meter)]
+        assert meter.settled == [events[-1].usage] == [Usage(prompt_tokens=6, completion_tokens=6)]
+
+    async def test_without_room_for_a_token_the_prompt_is_settled(self):
+        meter = free_meter()
+        events = generate(CONTEXT, generation_model(ScriptedEngine("x")), a_generation(max_tokens=0), meter)
+        assert [event.usage async for event in events] == meter.settled == [Usage(prompt_tokens=6)]
+
+    async def test_a_client_that_leaves_is_billed_for_what_it_got(self):
+        meter = free_meter()
+        model = generation_model(ScriptedEngine("abc", "defgh", cached_tokens=1))
+        async with aclosing(generate(CONTEXT, model, a_generation(n=2), meter)) as events:
+            told = {0: 0, 1: 0}
+            async for event in events:
+                told[event.index] += len(event.text)
+                if told[1] == 2:
+                    break
+        assert not meter.settled
+        (used,) = meter.cut
+        assert (used.prompt_tokens, used.cached_tokens) == (6, 1)
+        assert used.completion_tokens >= sum(told.values())
+
+    async def test_an_error_is_billed_for_what_came_before_it(self):
+        meter = free_meter()
+        model = generation_model(ScriptedEngine(["a", "b", EngineError("broken")]))
+        with pytest.raises(EngineError):
+            [event async for event in generate(CONTEXT, model, a_generation(), meter)]
+        assert meter.cut == [Usage(prompt_tokens=6, completion_tokens=2)]
+
+    async def test_an_error_before_the_first_token_costs_nothing(self):
+        meter = free_meter()
+        model = generation_model(ScriptedEngine([EngineError("broken")]))
+        with pytest.raises(EngineError):
+            [event async for event in generate(CONTEXT, model, a_generation(), meter)]
+        assert meter.cut == [Usage(prompt_tokens=0)]
+
+    async def test_what_cannot_be_settled_is_not_completed(self):
+        class NoLedger(FreeMeter):
+            async def settle(self, usage):
+                raise EngineUnavailableError
+
+        model = generation_model(ScriptedEngine("ab"))
+        events = generate(CONTEXT, model, a_generation(), NoLedger([], []))
+        assert [await anext(events), await anext(events)] == [TextDelta(0, "a"), TextDelta(0, "b")]
+        with pytest.raises(EngineUnavailableError):
+            await anext(events)

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.ebnf import Ebnf
+from tests.support.metering import FreeMetering
 from tests.support.scripted_engine import CONTEXT, ScriptedEngine, catalog_of
 from tramontane.core.output_format import NamedCalls, OutputFormat, TaggedCalls
 from tramontane.engines.protocol import Ability
@@ -38,7 +39,7 @@ def engine_with(*abilities, **options):
 
 
 async def completed(engine, request):
-    return await ChatService(catalog_of(engine)).complete(CONTEXT, request)
+    return await ChatService(catalog_of(engine), FreeMetering()).complete(CONTEXT, request)
 
 
 @pytest.mark.parametrize("fields", [{}, {"response_format": {"type": "text"}}])

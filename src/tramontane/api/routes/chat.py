@@ -28,9 +28,9 @@ async def create_chat_completion(
     request: Request, body: Body, context: ContextDep, services: ServicesDep
 ) -> Response:
     """Continue a conversation, at once or as a stream."""
-    headers = model_headers(services.served_model_id(body.model))
+    context.headers.update(model_headers(services.served_model_id(body.model)))
     if body.stream:
         events = services.chat.stream(context, body)
-        return EventStream(events, Frames(context, body.model), body.n or 1, headers)
+        return EventStream(events, Frames(context, body.model), body.n or 1, context.headers)
     completion = await unless_disconnected(request.receive, services.chat.complete(context, body))
-    return json_response(completion_response(context, body.model, completion), headers)
+    return json_response(completion_response(context, body.model, completion), context.headers)

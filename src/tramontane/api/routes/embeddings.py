@@ -27,5 +27,5 @@ async def create_embeddings(
 ) -> Response:
     """Turn texts into vectors."""
     result = await unless_disconnected(request.receive, services.embeddings.embed(context, body))
-    headers = model_headers(services.served_model_id(body.model))
-    return embedding_response(context, body.model, result, headers)
+    context.headers.update(model_headers(services.served_model_id(body.model)))
+    return embedding_response(context, body.model, result, context.headers)

@@ -28,9 +28,9 @@ async def create_fim_completion(
     request: Request, body: Body, context: ContextDep, services: ServicesDep
 ) -> Response:
     """Fill the gap between two pieces of code, at once or as a stream."""
-    headers = model_headers(services.served_model_id(body.model))
+    context.headers.update(model_headers(services.served_model_id(body.model)))
     if body.stream:
         events = services.fim.stream(context, body)
-        return EventStream(events, Frames(context, body.model), 1, headers)
+        return EventStream(events, Frames(context, body.model), 1, context.headers)
     completion = await unless_disconnected(request.receive, services.fim.complete(context, body))
-    return json_response(completion_response(context, body.model, completion), headers)
+    return json_response(completion_response(context, body.model, completion), context.headers)
