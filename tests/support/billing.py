@@ -40,18 +40,34 @@ def outcome(prompt=1000, completion=500, cached=0, status=Status.OK, **changes):
     return Outcome(status, Usage(prompt, completion, cached), **({"duration": 0.25} | changes))
 
 
+async def _rows(connection, table):
+    return [dict(row) for row in (await connection.execute(select(table))).mappings()]
+
+
 async def rows(database, table):
     async with database.snapshot() as connection:
-        return [dict(row) for row in (await connection.execute(select(table))).mappings()]
+        return await _rows(connection, table)
 
 
 async def audit(database):
-    """Compares every total with the sum of the rows, in Python; returns the ledger by request id."""
-    entries = await rows(database, ledger)
-    assert len({entry["request_id"] for entry in entries}) == len(entries)
+    """Compares every total with the sum of the rows, in Python; returns the ledger by request id.
 
+    All of it is one state of the database: what a killed process has sent may be committed a moment later.
+    """
+    async with database.snapshot() as connection:
+        entries = await _rows(connection, ledger)
+        days = await _rows(connection, usage_daily)
+        held = await _rows(connection, reservations)
+        accounts = await _rows(connection, spending)
+    by_id = {entry["request_id"]: entry for entry in entries}
+    assert len(by_id) == len(entries)
+    _compare_days(entries, days)
+    _compare_accounts(entries, held, accounts)
+    return by_id
+
+
+def _compare_days(entries, days):
     sums = defaultdict(Counter)
-    spent = Counter()
     for entry in entries:
         day = datetime.fromtimestamp(entry["created_at"], UTC).date()
         key = (day, entry["workspace_id"], entry["key_id"], entry["model_asked"], entry["model_served"])
@@ -67,23 +83,25 @@ async def audit(database):
             hosted_cost=entry["hosted_cost"] or Decimal(0),
             hosted_unpriced=int(entry["hosted_cost"] is None),
         )
-        for scope_id in (entry["workspace_id"], entry["organization_id"]):
-            spent[scope_id, day.replace(day=1)] += entry["cost"] or Decimal(0)
-
     totals = {}
-    for row in await rows(database, usage_daily):
+    for row in days:
         key = tuple(row.pop(n) for n in ("day", "workspace_id", "key_id", "model_asked", "model_served"))
         row.pop("organization_id")
         totals[key] = row
     assert totals == {key: dict(counts) for key, counts in sums.items()}
 
-    held = Counter()
-    for reservation in await rows(database, reservations):
+
+def _compare_accounts(entries, held, accounts):
+    spent, reserved = Counter(), Counter()
+    for entry in entries:
+        month = datetime.fromtimestamp(entry["created_at"], UTC).date().replace(day=1)
+        for scope_id in (entry["workspace_id"], entry["organization_id"]):
+            spent[scope_id, month] += entry["cost"] or Decimal(0)
+    for reservation in held:
         for scope_id in (reservation["workspace_id"], reservation["organization_id"]):
-            held[scope_id, reservation["month"]] += reservation["amount"]
-    accounts = {(row["scope_id"], row["month"]): row for row in await rows(database, spending)}
-    for account in accounts.keys() | spent.keys() | held.keys():
-        row = accounts.get(account, {"spent": Decimal(0), "reserved": Decimal(0)})
+            reserved[scope_id, reservation["month"]] += reservation["amount"]
+    stored = {(row["scope_id"], row["month"]): row for row in accounts}
+    for account in stored.keys() | spent.keys() | reserved.keys():
+        row = stored.get(account, {"spent": Decimal(0), "reserved": Decimal(0)})
         assert row["spent"] == spent[account], account
-        assert row["reserved"] == held[account], account
-    return {entry["request_id"]: entry for entry in entries}
+        assert row["reserved"] == reserved[account], account

@@ -1,0 +1,1 @@
+"""What was used: reports, and the list of requests."""

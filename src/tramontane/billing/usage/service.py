@@ -1,0 +1,35 @@
+"""Reports of what was used."""
+
+from datetime import date
+
+from tramontane.billing.usage import repository
+from tramontane.billing.usage.report import UsageLine, UsageQuery, UsageReport
+from tramontane.billing.usage.requests import RequestPage, RequestQuery
+from tramontane.storage.database import Database
+
+
+class UsageService:
+    """Reads the ledger and its totals; raises `StorageError` when the database cannot be read."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def report(self, query: UsageQuery) -> UsageReport:
+        """The totals that the query asks for."""
+        async with self._database.snapshot() as connection:
+            return UsageReport(query, await repository.usage(connection, query))
+
+    async def by_day_and_model(self, query: UsageQuery) -> list[tuple[date, str, str, UsageLine]]:
+        """The totals of each day, model asked and model that answered; `query.by` says nothing here."""
+        async with self._database.snapshot() as connection:
+            return await repository.usage_by_day_and_model(connection, query)
+
+    async def requests(self, query: RequestQuery) -> RequestPage:
+        """A page of the list of requests."""
+        async with self._database.snapshot() as connection:
+            return await repository.list_requests(connection, query)
+
+    async def tokens_of_month(self, workspace_id: str, model_served: str, month: date) -> int:
+        """What counts against a limit of tokens a month: used, not cached. `month` is its first day."""
+        async with self._database.snapshot() as connection:
+            return await repository.tokens_of_month(connection, workspace_id, model_served, month)
