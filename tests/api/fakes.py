@@ -131,6 +131,7 @@ def fake_services(chat=None, fim=None, embeddings=None, engine=None):
         workspaces=None,
         keys=None,
         limits=None,
+        usage=None,
         catalog=Catalog([chat_model, embedding_model]),
         chat=chat or FakeCompletions(),
         fim=fim or FakeCompletions(),

@@ -32,7 +32,7 @@ def test_it_says_where_the_server_is_what_it_serves_and_on_which_plan():
     text = render(Operators())
 
     assert f"{URL}/v1" in text
-    assert "unlimited (this release does not enforce its limits)" in text
+    assert "unlimited: No limits" in text
     lines = [line.split() for line in text.splitlines()]
     assert ["Models", "tiny-chat", "chat,", "fill-in-the-middle"] in lines
     assert ["tiny-embed", "embeddings"] in lines

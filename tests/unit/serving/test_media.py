@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.media import audio_chunk, data_url, image_chunk, image_file
+from tests.support.metering import FreeMetering
 from tests.support.mistral_tokenizers import DATA, SHIPPED
 from tests.support.scripted_engine import CONTEXT, ScriptedEngine, generation_model
 from tramontane.catalog.catalog import Catalog
@@ -169,7 +170,7 @@ async def test_an_image_reaches_the_engine_with_its_tokens():
         }
     )
 
-    completion = await ChatService(Catalog([model])).complete(CONTEXT, request)
+    completion = await ChatService(Catalog([model]), FreeMetering()).complete(CONTEXT, request)
 
     (prompt,) = prompts
     (image,) = prompt.images
