@@ -64,10 +64,10 @@ def temporary_database(template="template1"):
 
 
 async def cut_connections(url):
-    """End every other connection to the database of `url`, as a restart of the server would."""
+    """End every other connection to the database of `url` as a restart would; wait until they are gone."""
     name = urlsplit(url).path[1:]
     await execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
         "WHERE datname = $1 AND pid <> pg_backend_pid()",
         name,
     )

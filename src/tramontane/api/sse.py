@@ -100,7 +100,7 @@ class EventStream(Response):
     ) -> None:
         self.status_code = 200
         self.background = None
-        self._headers = headers
+        self._more_headers = headers
         self._events = events
         self._frames = frames
         self._choices = choices
@@ -109,7 +109,7 @@ class EventStream(Response):
         """Send it all."""
         async with CancelOnDisconnect(receive) as connection, aclosing(self._events) as events:
             first = await anext(events)
-            self.init_headers({**_STREAM_HEADERS, **self._headers})
+            self.init_headers({**_STREAM_HEADERS, **self._more_headers})
             await send(
                 {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
             )

@@ -1,7 +1,7 @@
 """The money side of a request: admitted by the limits, reserved in the budget, settled in the ledger.
 
-The stages in between see a `Meter` and nothing of limits or prices. However a request ends, it is settled once:
-a whole answer before its last event is told, one that was cut as soon as it is cut.
+The stages in between see a `Meter` and nothing of limits or prices. However a request ends, it is settled
+once: a whole answer before its last event is told, one that was cut as soon as it is cut.
 """
 
 import asyncio

@@ -115,8 +115,6 @@ async def _names(connection: AsyncConnection, table: Table, ids: Sequence[str]) 
 
 
 def _line(of: str, row: Mapping[Any, Any]) -> UsageLine:
-    counts: dict[str, Any] = {name: row[name] for name in COUNTS}
     # PostgreSQL sums BIGINT up to NUMERIC, which arrives as a Decimal
-    return UsageLine(
-        of, **{name: value if name.endswith("cost") else int(value) for name, value in counts.items()}
-    )
+    counts: dict[str, Any] = {name: row[name] if name.endswith("cost") else int(row[name]) for name in COUNTS}
+    return UsageLine(of, **counts)
