@@ -30,9 +30,9 @@ from tramontane.engines.fake.script import Script
 from tramontane.engines.openvino.convert import convert_in_subprocess
 from tramontane.engines.openvino.engine import OpenVinoEmbeddingEngine, OpenVinoGenerationEngine
 from tramontane.errors import ConfigurationError
-from tramontane.limits.override_service import OverrideService
 from tramontane.limits.failover import FailoverLimitStore
 from tramontane.limits.memory import MemoryLimitStore
+from tramontane.limits.override_service import OverrideService
 from tramontane.limits.redis import RedisLimitStore
 from tramontane.limits.service import LimitsService
 from tramontane.limits.store import LimitStore
