@@ -13,7 +13,7 @@ from tramontane.billing.prices.price_list import price_list
 from tramontane.billing.prices.repository import EVERY_WORKSPACE, PriceOverride
 from tramontane.cli.billing import Billing, Dollars, database_options, settings_of, with_billing
 from tramontane.cli.text_table import text_table
-from tramontane.core.money import Price, dollars
+from tramontane.core.money import Price, dollars, exact_text
 
 WORKSPACE = click.option("--workspace", metavar="ID|NAME", help="In this workspace.  [default: in all]")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON; money is text, in USD.")
@@ -113,7 +113,7 @@ def _listed() -> list[_Row]:
     rows: list[_Row] = []
     for model in listed.models():
         if (price := listed.at(model, now)) is not None:
-            rows.append((model, price.price, "", price.valid_from, price.source))
+            rows.append((model, price.price, "", price.valid_from, price.source.partition(",")[0]))
         else:
             rows.append((model, None, "", 0, f"unknown: {listed.reason_unknown(model)}"))
     return rows
@@ -133,9 +133,9 @@ def _fields(row: _Row) -> dict[str, str | int | None]:
     model, price, where, since, source = row
     return {
         "model": model,
-        "input_usd": None if price is None else f"{price.input:f}",
-        "cached_input_usd": None if price is None else f"{price.cached_input:f}",
-        "output_usd": None if price is None else f"{price.output:f}",
+        "input_usd": None if price is None else exact_text(price.input),
+        "cached_input_usd": None if price is None else exact_text(price.cached_input),
+        "output_usd": None if price is None else exact_text(price.output),
         "workspace": where or None,
         "valid_from": since,
         "source": source,

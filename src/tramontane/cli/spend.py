@@ -11,7 +11,7 @@ from tramontane.billing.spending.claims import Scope
 from tramontane.billing.spending.service import SpendingStatus
 from tramontane.cli.billing import Billing, Dollars, database_options, settings_of, with_billing
 from tramontane.cli.text_table import text_table
-from tramontane.core.money import dollars
+from tramontane.core.money import dollars, exact_text
 
 WORKSPACE = click.option("--workspace", metavar="ID|NAME", help="Of this workspace.")
 ORGANIZATION = click.option("--organization", is_flag=True, help="Of all workspaces together.")
@@ -109,9 +109,9 @@ def _fields(name: str, status: SpendingStatus) -> dict[str, str | bool | None]:
         "scope": status.scope.value,
         "id": status.scope_id,
         "month": f"{status.month:%Y-%m}",
-        "limit_usd": None if status.limit is None else f"{status.limit:f}",
-        "spent_usd": f"{status.spending.spent:f}",
-        "reserved_usd": f"{status.spending.reserved:f}",
+        "limit_usd": None if status.limit is None else exact_text(status.limit),
+        "spent_usd": exact_text(status.spending.spent),
+        "reserved_usd": exact_text(status.spending.reserved),
         "reached": status.is_reached,
         "resets_on": status.resets_on.isoformat(),
     }

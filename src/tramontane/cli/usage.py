@@ -105,7 +105,7 @@ def _show(report: UsageReport) -> None:
     click.echo(text_table(head, [*rows, [*_cells(total), ""]], numbers))
     if total.unpriced:
         click.echo(
-            f"\n{total.unpriced} requests are unpriced: their model has no price, and they are not in COST. "
+            f"\nUnpriced requests: {total.unpriced}. Their model has no price, and they are not in COST. "
             "Set one: tramontane prices set MODEL --input USD --output USD"
         )
 

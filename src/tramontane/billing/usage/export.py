@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from tramontane.billing.usage.report import By, UsageLine, UsageReport
+from tramontane.core.money import exact_text
 
 _MONEY: Final = {"cost": "cost_usd", "hosted_cost": "hosted_cost_usd"}
 
@@ -42,7 +43,7 @@ def _fields(line: UsageLine, by: By) -> dict[str, Any]:
 
 
 def _plain(value: object) -> object:
-    return f"{value.normalize():f}" if isinstance(value, Decimal) else value
+    return exact_text(value) if isinstance(value, Decimal) else value
 
 
 def _harmless(value: object) -> object:
