@@ -14,10 +14,10 @@ from tramontane.errors import ConfigurationError, ModelStoreError, TramontaneErr
 
 COMMANDS: Final[Mapping[str, str]] = {
     "serve": "Start the server.",
-    "chat": "Chat with a model in this terminal.",
     "usage": "Show what was used and what it cost.",
     "spend": "Show and set spending limits.",
     "prices": "Show and set what models cost.",
+    "chat": "Chat with a model in this terminal.",
     "limits": "Show and change the limits of workspaces.",
 }
 

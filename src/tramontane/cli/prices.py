@@ -21,9 +21,10 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON; money i
 
 @click.group()
 def prices() -> None:
-    """Show and set what models cost, in USD per million tokens.
+    """Show and set what models cost.
 
-    Changes hold at once in every running server. What is billed already stays as it was billed.
+    Prices are USD per million tokens. Changes hold at once in every running server; what is billed already
+    stays as it was billed.
     """
 
 

@@ -21,9 +21,9 @@ Named = tuple[str, SpendingStatus]
 
 @click.group()
 def spend() -> None:
-    """Show and set spending limits: USD that may be spent in a calendar month (UTC).
+    """Show and set spending limits.
 
-    Changes hold at once in every running server.
+    They are USD that may be spent in a calendar month (UTC). Changes hold at once in every running server.
     """
 
 

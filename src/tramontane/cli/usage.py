@@ -59,10 +59,10 @@ def usage(  # noqa: PLR0913, PLR0917  one an option
     model: str | None,
     as_: str | None,
 ) -> None:
-    """Show what was used and what it cost, by day, month, model, key or workspace; days are UTC.
+    """Show what was used and what it cost.
 
-    HOSTED is what the hosted API would have charged. `model` is the id that requests name, `served` the
-    model that answered.
+    Days are UTC. HOSTED is what the hosted API would have charged. `model` is the id that requests name,
+    `served` the model that answered.
     """
     first, last = _span(month, since, until)
 
