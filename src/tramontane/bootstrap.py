@@ -15,7 +15,9 @@ from tramontane.accounts.service import AccountsService
 from tramontane.accounts.workspace_service import WorkspaceService
 from tramontane.api.app import create_app
 from tramontane.api.deps import Services
+from tramontane.billing.prices.service import PriceService
 from tramontane.billing.service import BillingService
+from tramontane.billing.spending.service import SpendingService
 from tramontane.billing.usage.service import UsageService
 from tramontane.catalog.catalog import Catalog, EmbeddingModel, GenerationModel, LoadedModel
 from tramontane.catalog.definition import ModelDefinition, Task
@@ -161,6 +163,8 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
             workspaces=WorkspaceService(database, clock),
             keys=KeyService(database, clock),
             limits=OverrideService(database),
+            prices=PriceService(database, clock),
+            spending=SpendingService(database, clock),
             usage=usage,
             catalog=catalog,
             chat=ChatService(catalog, metering),

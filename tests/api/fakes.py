@@ -131,6 +131,8 @@ def fake_services(chat=None, fim=None, embeddings=None, engine=None):
         workspaces=None,
         keys=None,
         limits=None,
+        prices=None,
+        spending=None,
         usage=None,
         catalog=Catalog([chat_model, embedding_model]),
         chat=chat or FakeCompletions(),

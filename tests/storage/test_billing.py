@@ -28,6 +28,7 @@ from tramontane.billing.spending.claims import Scope, SpendingLimit
 from tramontane.core.money import Price
 from tramontane.core.principal import Principal
 from tramontane.errors import SpendingLimitError, StorageError, UnknownPriceError
+from tramontane.storage.revision_cache import SECONDS
 from tramontane.storage.tables import reservations
 
 pytestmark = pytest.mark.anyio
@@ -268,6 +269,23 @@ async def test_a_limit_that_is_raised_holds_at_once(billing, database):
     await set_limit(database, 1)
 
     await billing.reserve(request())
+
+
+async def test_a_limit_that_nobody_announced_holds_a_little_later(database):
+    """The process that set it died before it could say so."""
+    clock = FakeClock()
+    billing = BillingService(database, clock)
+    await billing.start()
+    await billing.reserve(request())
+    async with database.transaction() as connection:
+        limit = SpendingLimit(Scope.WORKSPACE, WORKSPACE, Decimal(0))
+        await spending_repository.set_limit(connection, limit, NOVEMBER)
+
+    clock.advance(SECONDS)
+
+    with pytest.raises(SpendingLimitError):
+        await billing.reserve(request())
+    await billing.close()
 
 
 async def test_what_was_spent_before_a_limit_was_set_counts(billing, database):

@@ -12,6 +12,7 @@ from tramontane.api.openapi import describe
 from tramontane.api.routes import (
     admin_admin_keys,
     admin_api_keys,
+    admin_billing,
     admin_limits,
     admin_workspaces,
     chat,
@@ -53,6 +54,7 @@ def create_app(services: Services, settings: Settings) -> FastAPI:
         admin_api_keys,
         admin_admin_keys,
         admin_limits,
+        admin_billing,
         health,
     ):
         app.include_router(resource.router)

@@ -9,6 +9,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from tramontane.accounts.key_service import KeyService
 from tramontane.accounts.service import AccountsService
 from tramontane.accounts.workspace_service import WorkspaceService
+from tramontane.billing.prices.service import PriceService
+from tramontane.billing.spending.service import SpendingService
 from tramontane.billing.usage.service import UsageService
 from tramontane.catalog.catalog import Catalog
 from tramontane.core.clock import Clock, SystemClock
@@ -30,6 +32,8 @@ class Services:
     workspaces: WorkspaceService
     keys: KeyService
     limits: OverrideService
+    prices: PriceService
+    spending: SpendingService
     usage: UsageService
     catalog: Catalog
     chat: ChatService

@@ -7,7 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from tramontane.schemas.admin import accounts, limits
+from tramontane.schemas.admin import accounts, billing, limits
 from tramontane.schemas.chat import ChatCompletionRequest
 from tramontane.schemas.completions import ChatCompletionResponse, CompletionChunk
 from tramontane.schemas.embeddings import EmbeddingRequest, EmbeddingResponse
@@ -28,6 +28,7 @@ REQUESTS = (
     accounts.CreateAdminKeyRequest,
     accounts.RotateKeyRequest,
     limits.LimitOverride,
+    billing.SetSpendLimitRequest,
 )
 RESPONSES = (
     ChatCompletionResponse,
@@ -44,6 +45,8 @@ RESPONSES = (
     accounts.NewAdminKeyCard,
     limits.RateLimit,
     limits.WorkspaceLimitsCard,
+    billing.SpendLimitCard,
+    billing.UsageCard,
 )
 
 

@@ -31,7 +31,7 @@ class BillingService:
         patience: float = PATIENCE,
         beat: float = BEAT,
     ) -> None:
-        self._terms = TermsCache(database, price_list() if prices is None else prices)
+        self._terms = TermsCache(database, price_list() if prices is None else prices, clock)
         self._writer = LedgerWriter(database, clock, patience=patience)
         self._lease = Lease(database, clock, self._has_limits, beat=beat)
 

@@ -9,7 +9,9 @@ from tramontane.billing.prices.price_book import PriceBook
 from tramontane.billing.prices.price_list import PriceList
 from tramontane.billing.spending import repository as spending_repository
 from tramontane.billing.spending.claims import SpendingLimit
+from tramontane.core.clock import Clock
 from tramontane.storage.database import Database
+from tramontane.storage.revision_cache import RevisionCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +24,13 @@ class Terms:
 
 
 class TermsCache:
-    """The terms that hold now. The database is asked only after somebody has announced a change."""
+    """The terms that hold now: asked for again once a change is announced, and every few seconds."""
 
-    def __init__(self, database: Database, prices: PriceList) -> None:
+    def __init__(self, database: Database, prices: PriceList, clock: Clock) -> None:
         self._database = database
         self._prices = prices
         self._lock = asyncio.Lock()
-        self._known: tuple[int, Terms] | None = None
+        self._known: RevisionCache[None, Terms] = RevisionCache(clock, size=1)
 
     async def current(self) -> Terms:
         """What holds now.
@@ -46,10 +48,8 @@ class TermsCache:
                 overrides = await price_repository.list_overrides(connection)
                 limits = await spending_repository.list_limits(connection)
             terms = Terms(PriceBook(self._prices, overrides), {limit.scope_id: limit for limit in limits})
-            self._known = (revision, terms)
+            self._known.put(None, terms, revision)
             return terms
 
     def _if_current(self) -> Terms | None:
-        if self._known is None or self._known[0] != self._database.revision:
-            return None
-        return self._known[1]
+        return self._known.get(None, self._database.revision)

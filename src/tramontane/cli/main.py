@@ -14,6 +14,9 @@ from tramontane.errors import ConfigurationError, ModelStoreError, TramontaneErr
 
 COMMANDS: Final[Mapping[str, str]] = {
     "serve": "Start the server.",
+    "usage": "Show what was used and what it cost.",
+    "spend": "Show and set spending limits.",
+    "prices": "Show and set what models cost.",
     "chat": "Chat with a model in this terminal.",
     "workspaces": "Manage workspaces: what keys, limits and usage belong to.",
     "keys": "Manage API keys and admin keys.",

@@ -103,6 +103,11 @@ def from_nanodollars(nanodollars: int | Decimal) -> Decimal:
     return Decimal(nanodollars).scaleb(-9, _EXACT)
 
 
+def exact_text(amount: Decimal) -> str:
+    """For programs: all decimals that the amount has, never an exponent."""
+    return f"{amount.normalize(_EXACT):f}"
+
+
 def dollars(amount: Decimal, least_decimals: int = 2) -> str:
     """For people: "$0.50", "$0.000123"; without needless zeros beyond `least_decimals`."""
     sign = "-" if amount < 0 else ""
