@@ -4,11 +4,19 @@ from dataclasses import replace
 import pytest
 
 from tests.support.clock import FakeClock
-from tramontane.accounts import repository
+from tramontane.accounts import last_use, repository
+from tramontane.accounts.entities import (
+    DEFAULT_ORGANIZATION_ID,
+    DEFAULT_WORKSPACE_ID,
+    AdminKey,
+    ApiKey,
+)
+from tramontane.accounts.key_service import KeyService
 from tramontane.accounts.keys import digest, generate_key
-from tramontane.accounts.service import DEFAULT_WORKSPACE_ID, AccountsService
+from tramontane.accounts.service import AccountsService
+from tramontane.accounts.workspace_service import WorkspaceService
 from tramontane.core.principal import Principal
-from tramontane.errors import AuthenticationError, StorageError
+from tramontane.errors import AuthenticationError, ConflictError, NotFoundError, StorageError
 from tramontane.storage.tables import api_keys, metadata
 
 pytestmark = pytest.mark.anyio
@@ -129,12 +137,11 @@ async def test_a_well_formed_key_of_nobody_is_refused(accounts):
         await accounts.authenticate(generate_key())
 
 
-async def test_a_revoked_key_is_refused_within_seconds_and_not_shown(accounts, database, clock):
+async def test_a_revoked_key_is_refused_at_once_and_not_shown(accounts, database, clock):
     new = await accounts.ensure_default("experiment")
     await accounts.authenticate(new.key)
-    await change_key(database, new.record.id, revoked_at=int(clock.now()))
 
-    clock.advance(6)
+    await KeyService(database, clock).revoke(ApiKey, DEFAULT_ORGANIZATION_ID, new.record.id)
 
     with pytest.raises(AuthenticationError):
         await accounts.authenticate(new.key)
@@ -186,3 +193,119 @@ async def test_a_database_that_fails_is_not_a_wrong_key(accounts, database):
 
     with pytest.raises(StorageError, match=r"no such table|does not exist"):
         await accounts.authenticate(generate_key())
+
+
+class TestLastUse:
+    @pytest.fixture
+    async def new(self, accounts):
+        return await accounts.ensure_default()
+
+    async def last_use(self, accounts):
+        return (await accounts.default_key()).last_used_at
+
+    async def test_it_is_not_written_when_a_key_is_used_but_at_the_end(self, accounts, new, clock):
+        await accounts.authenticate(new.key)
+        clock.advance(3)
+        await accounts.authenticate(new.key)
+        assert await self.last_use(accounts) is None
+
+        await accounts.close()
+        assert await self.last_use(accounts) == int(clock.now())
+
+    async def test_it_is_written_now_and_then(self, accounts, new, clock, monkeypatch):
+        monkeypatch.setattr(last_use, "FLUSH_SECONDS", 0.01)
+        accounts.start()
+        await accounts.authenticate(new.key)
+
+        while await self.last_use(accounts) is None:  # noqa: ASYNC110  the row is all there is to see
+            await asyncio.sleep(0.01)
+        await accounts.close()
+
+    async def test_a_use_that_cannot_be_written_is_kept_for_later(
+        self, accounts, new, clock, database, monkeypatch, caplog
+    ):
+        await accounts.authenticate(new.key)
+
+        def fails(*_args, **_kwargs):
+            raise StorageError("The disk is full")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(database, "transaction", fails)
+            await accounts.close()
+        assert "The disk is full" in caplog.text
+        assert await self.last_use(accounts) is None
+        await accounts.close()
+        assert await self.last_use(accounts) == int(clock.now())
+
+    async def test_an_admin_key_has_one_too(self, accounts, new, database, clock):
+        keys = KeyService(database, clock)
+        made = await keys.create_admin_key(DEFAULT_ORGANIZATION_ID, "console")
+        await accounts.authenticate_admin(made.key)
+        await accounts.close()
+
+        (listed,) = await keys.list(AdminKey, DEFAULT_ORGANIZATION_ID)
+        assert listed.last_used_at == int(clock.now())
+
+    async def test_the_operators_keys_have_none(self, database, clock):
+        accounts = AccountsService(database, clock, OPERATOR_KEY, "the-operators-admin-key")
+        await accounts.authenticate(OPERATOR_KEY)
+        await accounts.authenticate_admin("the-operators-admin-key")
+        await accounts.close()
+
+
+class TestThePlanOfTheDefaultWorkspace:
+    async def test_it_is_experiment_until_somebody_chooses(self, accounts):
+        await accounts.ensure_default()
+        assert (await accounts.default_workspace()).plan == "experiment"
+
+    async def test_a_start_that_names_none_keeps_what_was_chosen(self, accounts, database, clock):
+        await accounts.ensure_default()
+        workspaces = WorkspaceService(database, clock)
+        await workspaces.set_plan(DEFAULT_ORGANIZATION_ID, DEFAULT_WORKSPACE_ID, "scale")
+
+        await accounts.ensure_default()
+
+        assert (await accounts.default_workspace()).plan == "scale"
+
+
+class TestRotation:
+    @pytest.fixture
+    async def keys(self, accounts, database, clock):
+        await accounts.ensure_default()
+        return KeyService(database, clock)
+
+    async def create(self, keys, **fields):
+        return await keys.create_api_key(DEFAULT_ORGANIZATION_ID, DEFAULT_WORKSPACE_ID, "ci", **fields)
+
+    async def test_the_new_key_lives_as_long_as_the_old_one_was_meant_to(self, keys, clock):
+        start = int(clock.now())
+        old = await self.create(keys, expires_at=start + 1000)
+        clock.advance(600)
+
+        new = await keys.rotate(ApiKey, DEFAULT_ORGANIZATION_ID, old.record.id)
+
+        assert new.record.expires_at == start + 600 + 1000
+        ended = await keys.get(ApiKey, DEFAULT_ORGANIZATION_ID, old.record.id)
+        assert ended.expires_at == start + 1000, "the grace is no prolongation"
+
+    async def test_two_at_once_make_one_new_key_after_the_other(self, keys):
+        old = await self.create(keys)
+        rotations = [
+            keys.rotate(ApiKey, DEFAULT_ORGANIZATION_ID, old.record.id, grace_seconds=0) for _ in range(4)
+        ]
+        done = await asyncio.gather(*rotations, return_exceptions=True)
+
+        assert sum(isinstance(one, ConflictError) for one in done) == 3
+        listed = await keys.list(ApiKey, DEFAULT_ORGANIZATION_ID)
+        assert [key.revoked_at is None for key in listed if key.name == "ci"] == [False, True]
+
+    async def test_keys_of_other_organizations_are_not_there(self, keys):
+        old = await self.create(keys)
+        other = "01890000-0000-7000-8000-000000000000"
+
+        assert await keys.list(ApiKey, other) == []
+        for call in (keys.get, keys.rotate, keys.revoke):
+            with pytest.raises(NotFoundError):
+                await call(ApiKey, other, old.record.id)
+        with pytest.raises(NotFoundError):
+            await keys.create_api_key(other, DEFAULT_WORKSPACE_ID, "ci")

@@ -1,13 +1,13 @@
 """Workspaces and keys as the admin API and the commands show them."""
 
 from collections.abc import Iterable
+from typing import Any
 
-from tramontane.accounts.entities import AdminKey, ApiKey, NewKey, Workspace
+from tramontane.accounts.entities import AdminKey, ApiKey, Key, NewKey, Workspace
 from tramontane.schemas.admin.accounts import (
     AdminKeyCard,
-    AdminKeyCardList,
     ApiKeyCard,
-    ApiKeyCardList,
+    KeyCardList,
     NewAdminKeyCard,
     NewApiKeyCard,
     WorkspaceCard,
@@ -33,51 +33,37 @@ def workspace_cards(workspaces: Iterable[Workspace]) -> WorkspaceCardList:
     return WorkspaceCardList(data=[workspace_card(workspace) for workspace in workspaces])
 
 
-def api_key_card(key: ApiKey, now: float) -> ApiKeyCard:
-    """One API key, as it is at the time `now`."""
-    return ApiKeyCard(
-        id=key.id,
-        workspace_id=key.workspace_id,
-        name=key.name,
-        hint=key.hint,
-        status=key.status(now).value,
-        created_at=key.created_at,
-        expires_at=key.expires_at,
-        revoked_at=key.revoked_at,
-        last_used_at=key.last_used_at,
-    )
+def key_card(key: Key, now: float) -> ApiKeyCard | AdminKeyCard:
+    """One key, as it is at the time `now`."""
+    match key:
+        case ApiKey():
+            return ApiKeyCard(**_common(key, now), workspace_id=key.workspace_id)
+        case AdminKey():
+            return AdminKeyCard(**_common(key, now), organization_id=key.owner_id)
+        case _:
+            raise TypeError(key)
 
 
-def api_key_cards(keys: Iterable[ApiKey], now: float) -> ApiKeyCardList:
-    """Several API keys."""
-    return ApiKeyCardList(data=[api_key_card(key, now) for key in keys])
+def key_cards(keys: Iterable[Key], now: float) -> KeyCardList:
+    """Several keys."""
+    return KeyCardList(data=[key_card(key, now) for key in keys])
 
 
-def new_api_key_card(new: NewKey[ApiKey], now: float) -> NewApiKeyCard:
-    """An API key with its text."""
-    return NewApiKeyCard(**api_key_card(new.record, now).model_dump(), key=new.key)
+def new_key_card(new: NewKey[Key], now: float) -> NewApiKeyCard | NewAdminKeyCard:
+    """A key with its text."""
+    card = key_card(new.record, now)
+    made = NewApiKeyCard if isinstance(card, ApiKeyCard) else NewAdminKeyCard
+    return made(**card.model_dump(), key=new.key)
 
 
-def admin_key_card(key: AdminKey, now: float) -> AdminKeyCard:
-    """One admin key, as it is at the time `now`."""
-    return AdminKeyCard(
-        id=key.id,
-        organization_id=key.owner_id,
-        name=key.name,
-        hint=key.hint,
-        status=key.status(now).value,
-        created_at=key.created_at,
-        expires_at=key.expires_at,
-        revoked_at=key.revoked_at,
-        last_used_at=key.last_used_at,
-    )
-
-
-def admin_key_cards(keys: Iterable[AdminKey], now: float) -> AdminKeyCardList:
-    """Several admin keys."""
-    return AdminKeyCardList(data=[admin_key_card(key, now) for key in keys])
-
-
-def new_admin_key_card(new: NewKey[AdminKey], now: float) -> NewAdminKeyCard:
-    """An admin key with its text."""
-    return NewAdminKeyCard(**admin_key_card(new.record, now).model_dump(), key=new.key)
+def _common(key: Key, now: float) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "hint": key.hint,
+        "status": key.status(now).value,
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "revoked_at": key.revoked_at,
+        "last_used_at": key.last_used_at,
+    }

@@ -86,14 +86,15 @@ class AdminKey(Key):
 
 
 AnyKey = TypeVar("AnyKey", bound=Key)
+AnyKey_co = TypeVar("AnyKey_co", bound=Key, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class NewKey(Generic[AnyKey]):
+class NewKey(Generic[AnyKey_co]):
     """A key that was made just now: the only moment at which its text exists."""
 
     key: str
-    record: AnyKey
+    record: AnyKey_co
 
     def __repr__(self) -> str:
         return f"NewKey({self.record.hint})"

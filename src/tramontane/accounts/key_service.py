@@ -52,7 +52,7 @@ class KeyService:
         reference: str,
         workspace_id: str | None = None,
     ) -> AnyKey:
-        """The key with this id, or else the one active key with this name.
+        """The key with this id, or else the one active key with this name or hint.
 
         Raises:
             NotFoundError: there is none.
@@ -62,7 +62,7 @@ class KeyService:
         if key_id := as_id(reference):
             named = [key for key in found if key.id == key_id]
         else:
-            named = [key for key in found if key.name == reference]
+            named = [key for key in found if reference in {key.name, key.hint}]
         now = self._clock.now()
         # A name that was used again means the key that still works.
         candidates = [key for key in named if key.is_valid(now)] or named

@@ -68,12 +68,20 @@ class AccountsService:
             The key if it was made by this very call: nobody can read it again.
         """
         async with self._database.transaction(announces=True) as connection:
-            workspace = await ensure_default_workspace(connection, int(self._clock.now()), plan)
+            workspace = await _default_workspace(connection, int(self._clock.now()), plan)
             if self._operator_digest or await repository.workspace_has_keys(connection, workspace.id):
                 return None
             new = new_key(ApiKey, workspace.id, "First key", int(self._clock.now()))
             await repository.add_key(connection, new.record)
         return new
+
+    async def ensure_default_workspace(self) -> None:
+        """Make the default workspace, without a key, unless it is there."""
+        async with self._database.snapshot() as connection:
+            if await repository.get_workspace(connection, DEFAULT_WORKSPACE_ID) is not None:
+                return
+        async with self._database.transaction(announces=True) as connection:
+            await _default_workspace(connection, int(self._clock.now()), None)
 
     async def default_workspace(self) -> Workspace:
         """The default workspace, which `ensure_default` has made."""
@@ -142,7 +150,7 @@ class AccountsService:
         return found
 
 
-async def ensure_default_workspace(connection: AsyncConnection, now: int, plan: str | None) -> Workspace:
+async def _default_workspace(connection: AsyncConnection, now: int, plan: str | None) -> Workspace:
     """The default workspace, made if it is not there, put on `plan` if one is given."""
     workspace = await repository.get_workspace(connection, DEFAULT_WORKSPACE_ID, for_update=True)
     if workspace is None and await repository.add_organization(

@@ -15,7 +15,10 @@ from tramontane.errors import ConfigurationError, ModelStoreError, TramontaneErr
 COMMANDS: Final[Mapping[str, str]] = {
     "serve": "Start the server.",
     "chat": "Chat with a model in this terminal.",
+    "workspaces": "Manage workspaces: what keys, limits and usage belong to.",
+    "keys": "Manage API keys and admin keys.",
     "limits": "Show and change the limits of workspaces.",
+    "db": "Upgrade, check and back up the database.",
 }
 
 EXIT_CODES: Final[Mapping[int, str]] = {

@@ -1,6 +1,6 @@
 """What `Database` needs to know of the database that it stands on."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -23,6 +23,10 @@ class Backend(Protocol):
 
     def lock_schema(self, connection: Connection) -> None:
         """Make other processes that would migrate wait for the end of the transaction."""
+        ...
+
+    def damage(self, connection: Connection) -> Iterable[str]:
+        """What the database itself finds wrong with its files, in sentences."""
         ...
 
     def advice(self, error: BaseException) -> str:

@@ -37,7 +37,7 @@ class Database:
             StorageError: the database is damaged, locked, out of reach, another program's or a newer
                 release's.
         """
-        database = cls(SqliteBackend(data_dir) if url is None else _postgresql(url))
+        database = cls(backend_of(data_dir, url))
         try:
             async with database.transaction() as connection:
                 await connection.run_sync(database._migrate)
@@ -112,7 +112,10 @@ class Database:
         return StorageError(f"The database {self._backend.name} {problem}")
 
 
-def _postgresql(url: str) -> Backend:
+def backend_of(data_dir: Path, url: str | None) -> Backend:
+    """PostgreSQL at `url`, or else SQLite in `data_dir`."""
+    if url is None:
+        return SqliteBackend(data_dir)
     from tramontane.storage.postgresql import PostgresqlBackend  # noqa: PLC0415  the driver, wanted only here
 
     return PostgresqlBackend(url)

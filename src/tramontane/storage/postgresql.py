@@ -1,6 +1,6 @@
 """PostgreSQL as the database of many processes and machines."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
@@ -64,6 +64,12 @@ class PostgresqlBackend:
     def lock_schema(self, connection: Connection) -> None:
         """An advisory lock: there may be no table yet that could be locked."""
         connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+
+    def damage(self, connection: Connection) -> Iterator[str]:
+        """Indexes that PostgreSQL does not trust; its pages are checked by its own tools."""
+        query = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
+        for (index,) in connection.exec_driver_sql(query):
+            yield f"The index {index} is not valid: REINDEX INDEX {index}."
 
     def advice(self, error: BaseException) -> str:
         """What PostgreSQL's SQLSTATE or the operating system says, for people."""

@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
@@ -47,6 +47,14 @@ class SqliteBackend:
 
     def lock_schema(self, connection: Connection) -> None:
         """Every transaction that may write holds the lock anyway."""
+
+    def damage(self, connection: Connection) -> Iterator[str]:
+        """What SQLite's own checks say."""
+        for (problem,) in connection.exec_driver_sql("PRAGMA integrity_check"):
+            if problem != "ok":
+                yield f"Damage: {problem}."
+        for table, _row, parent, _key in connection.exec_driver_sql("PRAGMA foreign_key_check"):
+            yield f"A row of {table} refers to one of {parent} that is not there."
 
     def advice(self, error: BaseException) -> str:
         """What SQLite says, for people."""

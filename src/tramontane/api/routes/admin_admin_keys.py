@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from tramontane.accounts.cards import admin_key_card, admin_key_cards, new_admin_key_card
+from tramontane.accounts.cards import key_card, key_cards, new_key_card
 from tramontane.accounts.entities import AdminKey
 from tramontane.api.body import admin_body_of
 from tramontane.api.deps import AdminDep, ServicesDep, admin_context
@@ -12,8 +12,8 @@ from tramontane.api.openapi import answers, operation
 from tramontane.api.render import SHOWN_ONCE, json_response
 from tramontane.schemas.admin.accounts import (
     AdminKeyCard,
-    AdminKeyCardList,
     CreateAdminKeyRequest,
+    KeyCardList,
     NewAdminKeyCard,
     RotateKeyRequest,
 )
@@ -26,11 +26,11 @@ Creation = Annotated[CreateAdminKeyRequest, Depends(admin_body_of(CreateAdminKey
 Rotation = Annotated[RotateKeyRequest, Depends(admin_body_of(RotateKeyRequest, may_be_empty=True))]
 
 
-@router.get("", summary="List admin keys", openapi_extra=answers(AdminKeyCardList))
+@router.get("", summary="List admin keys", openapi_extra=answers(KeyCardList))
 async def list_admin_keys(admin: AdminDep, services: ServicesDep) -> Response:
     """The admin keys of the organization, oldest first; those that have ended too."""
     found = await services.keys.list(AdminKey, admin.organization_id)
-    return json_response(admin_key_cards(found, services.clock.now()))
+    return json_response(key_cards(found, services.clock.now()))
 
 
 @router.post(
@@ -39,14 +39,14 @@ async def list_admin_keys(admin: AdminDep, services: ServicesDep) -> Response:
 async def create_admin_key(admin: AdminDep, services: ServicesDep, body: Creation) -> Response:
     """A new admin key, shown only in this answer."""
     made = await services.keys.create_admin_key(admin.organization_id, body.name, body.expires_at)
-    return json_response(new_admin_key_card(made, services.clock.now()), SHOWN_ONCE)
+    return json_response(new_key_card(made, services.clock.now()), SHOWN_ONCE)
 
 
 @router.get("/{key_id}", summary="Retrieve an admin key", openapi_extra=answers(AdminKeyCard))
 async def retrieve_admin_key(key_id: str, admin: AdminDep, services: ServicesDep) -> Response:
     """All that is known of one admin key."""
     found = await services.keys.get(AdminKey, admin.organization_id, key_id)
-    return json_response(admin_key_card(found, services.clock.now()))
+    return json_response(key_card(found, services.clock.now()))
 
 
 @router.post(
@@ -63,11 +63,11 @@ async def rotate_admin_key(key_id: str, admin: AdminDep, services: ServicesDep, 
         grace_seconds=body.grace_seconds,
         expires_at=body.expires_at,
     )
-    return json_response(new_admin_key_card(made, services.clock.now()), SHOWN_ONCE)
+    return json_response(new_key_card(made, services.clock.now()), SHOWN_ONCE)
 
 
 @router.delete("/{key_id}", summary="Revoke an admin key", openapi_extra=answers(AdminKeyCard))
 async def revoke_admin_key(key_id: str, admin: AdminDep, services: ServicesDep) -> Response:
     """End the key at once, in every process. Its record stays."""
     ended = await services.keys.revoke(AdminKey, admin.organization_id, key_id)
-    return json_response(admin_key_card(ended, services.clock.now()))
+    return json_response(key_card(ended, services.clock.now()))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from tramontane.accounts.cards import api_key_card, api_key_cards, new_api_key_card
+from tramontane.accounts.cards import key_card, key_cards, new_key_card
 from tramontane.accounts.entities import ApiKey
 from tramontane.api.body import admin_body_of
 from tramontane.api.deps import AdminDep, ServicesDep, admin_context
@@ -12,8 +12,8 @@ from tramontane.api.openapi import answers, operation
 from tramontane.api.render import SHOWN_ONCE, json_response
 from tramontane.schemas.admin.accounts import (
     ApiKeyCard,
-    ApiKeyCardList,
     CreateApiKeyRequest,
+    KeyCardList,
     NewApiKeyCard,
     RotateKeyRequest,
 )
@@ -26,7 +26,7 @@ Creation = Annotated[CreateApiKeyRequest, Depends(admin_body_of(CreateApiKeyRequ
 Rotation = Annotated[RotateKeyRequest, Depends(admin_body_of(RotateKeyRequest, may_be_empty=True))]
 
 
-@router.get("", summary="List API keys", openapi_extra=answers(ApiKeyCardList))
+@router.get("", summary="List API keys", openapi_extra=answers(KeyCardList))
 async def list_api_keys(
     admin: AdminDep,
     services: ServicesDep,
@@ -36,7 +36,7 @@ async def list_api_keys(
     if workspace_id is not None:
         workspace_id = (await services.workspaces.get(admin.organization_id, workspace_id)).id
     found = await services.keys.list(ApiKey, admin.organization_id, workspace_id)
-    return json_response(api_key_cards(found, services.clock.now()))
+    return json_response(key_cards(found, services.clock.now()))
 
 
 @router.post("", summary="Create an API key", openapi_extra=operation(CreateApiKeyRequest, NewApiKeyCard))
@@ -45,14 +45,14 @@ async def create_api_key(admin: AdminDep, services: ServicesDep, body: Creation)
     made = await services.keys.create_api_key(
         admin.organization_id, body.workspace_id, body.name, body.expires_at
     )
-    return json_response(new_api_key_card(made, services.clock.now()), SHOWN_ONCE)
+    return json_response(new_key_card(made, services.clock.now()), SHOWN_ONCE)
 
 
 @router.get("/{key_id}", summary="Retrieve an API key", openapi_extra=answers(ApiKeyCard))
 async def retrieve_api_key(key_id: str, admin: AdminDep, services: ServicesDep) -> Response:
     """All that is known of one API key."""
     found = await services.keys.get(ApiKey, admin.organization_id, key_id)
-    return json_response(api_key_card(found, services.clock.now()))
+    return json_response(key_card(found, services.clock.now()))
 
 
 @router.post(
@@ -69,11 +69,11 @@ async def rotate_api_key(key_id: str, admin: AdminDep, services: ServicesDep, bo
         grace_seconds=body.grace_seconds,
         expires_at=body.expires_at,
     )
-    return json_response(new_api_key_card(made, services.clock.now()), SHOWN_ONCE)
+    return json_response(new_key_card(made, services.clock.now()), SHOWN_ONCE)
 
 
 @router.delete("/{key_id}", summary="Revoke an API key", openapi_extra=answers(ApiKeyCard))
 async def revoke_api_key(key_id: str, admin: AdminDep, services: ServicesDep) -> Response:
     """End the key at once, in every process. Its record and what it has used stay."""
     ended = await services.keys.revoke(ApiKey, admin.organization_id, key_id)
-    return json_response(api_key_card(ended, services.clock.now()))
+    return json_response(key_card(ended, services.clock.now()))

@@ -57,6 +57,7 @@ class _KeyCard(WireModel):
     """What all keys have in common."""
 
     id: str
+    object: str
     name: str
     hint: str = Field(description="Its first and last characters: the key itself is not kept.")
     status: Literal["active", "expired", "revoked"]
@@ -73,13 +74,6 @@ class ApiKeyCard(_KeyCard):
     workspace_id: str
 
 
-class ApiKeyCardList(WireModel):
-    """API keys, oldest first."""
-
-    object: Literal["list"] = "list"
-    data: list[ApiKeyCard]
-
-
 class NewApiKeyCard(ApiKeyCard):
     """An API key that was made just now."""
 
@@ -93,11 +87,11 @@ class AdminKeyCard(_KeyCard):
     organization_id: str
 
 
-class AdminKeyCardList(WireModel):
-    """Admin keys, oldest first."""
+class KeyCardList(WireModel):
+    """Keys of one kind, oldest first."""
 
     object: Literal["list"] = "list"
-    data: list[AdminKeyCard]
+    data: list[ApiKeyCard | AdminKeyCard]
 
 
 class NewAdminKeyCard(AdminKeyCard):
