@@ -1,53 +1,17 @@
 """A model that speaks Mistral, from its folder to the wire: real tokenizer, real engine, hosted shapes."""
 
-import json
 import re
-import shutil
 
 import pytest
 
-from tests.support.mistral_model import ANSWER, CALL, CHAT, GAP, RESULT, THOUGHT, write_mistral_model
+from tests.support.mistral_chat import MODEL, USER, chat, events_of, function, mistral_server
+from tests.support.mistral_model import ANSWER, CALL, CHAT, GAP, RESULT, THOUGHT
 from tests.support.mistral_tokenizers import SINCE
-from tests.support.server import running_server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.engine]
 
-MODEL = "mistral-small-latest"
-USER = {"role": "user", "content": "What is 1 + 1?"}
-TOOL = {
-    "type": "function",
-    "function": {
-        "name": CALL[0],
-        "parameters": {
-            "type": "object",
-            "properties": {"a": {"type": "integer"}},
-            "required": ["a"],
-            "additionalProperties": False,
-        },
-    },
-}
-SWITCH = {
-    "type": "function",
-    "function": {
-        "name": "switch",
-        "parameters": {
-            "type": "object",
-            "properties": {"on": {"type": "boolean"}},
-            "required": ["on"],
-            "additionalProperties": False,
-        },
-    },
-}
+TOOL = function(CALL[0], a={"type": "integer"})
 GAP_BEFORE, GAP_AFTER = f"def add(a, b):\n   {GAP[0]}", "\n\nprint(add(1, 2))"
-
-
-@pytest.fixture(scope="module")
-def cache_dir(tmp_path_factory, builtin_cache_dir):
-    """The built-in models, and room for others."""
-    folder = tmp_path_factory.mktemp("cache")
-    shutil.copytree(builtin_cache_dir / "artifacts", folder / "artifacts")
-    (folder / "models").symlink_to(builtin_cache_dir / "models")
-    return folder
 
 
 @pytest.fixture(scope="module", params=["v3", "v7-tekken", "v11-tekken", "v13-tekken-thoughts", "v15-tekken"])
@@ -56,25 +20,9 @@ def tokenizer(request):
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory, cache_dir, tokenizer):
-    model = write_mistral_model(tmp_path_factory.mktemp(tokenizer) / "mistral", tokenizer)
-    data_dir = tmp_path_factory.mktemp("data")
-    with running_server(data_dir, cache_dir, "--model", str(model)) as server, server.client() as client:
+def client(tmp_path_factory, builtin_cache_dir, tokenizer):
+    with mistral_server(tmp_path_factory, builtin_cache_dir, tokenizer) as server, server.client() as client:
         yield client
-
-
-def chat(client, *messages, **fields):
-    body = {"model": MODEL, "messages": [*messages], "temperature": 0} | fields
-    answer = client.post("/v1/chat/completions", json=body)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def stream(client, path, **body):
-    with client.stream("POST", path, json=body | {"stream": True}) as answer:
-        lines = [line.removeprefix("data: ") for line in answer.iter_lines() if line]
-    assert lines.pop() == "[DONE]"
-    return [json.loads(line) for line in lines]
 
 
 def test_a_question_is_answered(client):
@@ -89,7 +37,7 @@ def test_a_question_is_answered(client):
 
 
 def test_a_stream_says_the_same(client):
-    chunks = stream(client, "/v1/chat/completions", model=MODEL, messages=[USER], temperature=0)
+    chunks = events_of(client, model=MODEL, messages=[USER], temperature=0)
     assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks) == CHAT
     assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
     assert chunks[-1]["usage"]["completion_tokens"] > 0
@@ -107,9 +55,7 @@ def test_tools_are_called_in_the_hosted_shape(client):
 
 
 def test_streamed_calls_come_whole_with_reason_and_usage(client):
-    *_, last = stream(
-        client, "/v1/chat/completions", model=MODEL, messages=[USER], tools=[TOOL], temperature=0
-    )
+    *_, last = events_of(client, model=MODEL, messages=[USER], tools=[TOOL], temperature=0)
     choice = last["choices"][0]
     assert choice["finish_reason"] == "tool_calls"
     assert choice["delta"]["tool_calls"][0]["function"] == {"name": CALL[0], "arguments": CALL[1]}
@@ -123,23 +69,13 @@ def test_the_result_of_a_call_is_read(client):
     assert answer["choices"][0]["message"]["content"] == RESULT
 
 
-def test_a_forced_call_is_valid(client):
-    forced = {"tools": [SWITCH], "tool_choice": "any", "parallel_tool_calls": False}
-    choice = chat(client, USER, max_tokens=64, **forced)["choices"][0]
-    call = choice["message"]["tool_calls"][0]["function"]
-
-    assert choice["finish_reason"] == "tool_calls"
-    assert call["name"] == "switch"
-    assert call["arguments"] in ('{"on": true}', '{"on": false}')
-
-
 def test_a_gap_is_filled_as_the_model_was_trained_to(client):
     body = {"model": "codestral-latest", "prompt": GAP_BEFORE, "suffix": GAP_AFTER, "temperature": 0}
     answer = client.post("/v1/fim/completions", json=body).json()
     assert answer["choices"][0]["message"]["content"] == GAP[1]
     assert answer["choices"][0]["finish_reason"] == "stop"
 
-    chunks = stream(client, "/v1/fim/completions", **body)
+    chunks = events_of(client, "/v1/fim/completions", **body)
     assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks) == GAP[1]
 
 

@@ -172,10 +172,10 @@ def test_control_tokens_that_a_user_spells_are_text(load, name):
     ("name", "expected"),
     [
         ("v1", OutputFormat()),
-        ("v2", OutputFormat(ListedCalls(5))),
-        ("v3", OutputFormat(ListedCalls(5))),
+        ("v2", OutputFormat(ListedCalls(5, after_blank=True))),
+        ("v3", OutputFormat(ListedCalls(5, after_blank=True))),
         ("v3-tekken", OutputFormat(ListedCalls(9))),
-        ("v7", OutputFormat(ListedCalls(5))),
+        ("v7", OutputFormat(ListedCalls(5, after_blank=True))),
         ("v7-tekken", OutputFormat(ListedCalls(9))),
         ("v11-tekken", OutputFormat(NamedCalls(9, 32, 33))),
         ("v13-tekken", OutputFormat(NamedCalls(9, 32))),
@@ -185,19 +185,6 @@ def test_control_tokens_that_a_user_spells_are_text(load, name):
 )
 def test_how_each_version_marks_calls_and_thoughts(load, name, expected):
     assert load(name).chat.output_format == expected
-
-
-@pytest.mark.parametrize("name", ["v3", "v7-tekken", "v13-tekken"])
-def test_an_answer_that_must_be_calls_goes_on_behind_their_mark(load, name):
-    loaded = load(name)
-    free = chat_input(TURNS, [TOOL])
-    held = loaded.chat.render(replace(free, constrained_to=Section.CALLS), 1000)
-
-    assert list(held.prompt.token_ids) == [
-        *loaded.chat.render(free, 1000).prompt.token_ids,
-        loaded.chat.output_format.calls.start,
-    ]
-    assert held.begins_in is Section.CALLS
 
 
 def test_a_prefix_begins_the_answer_as_it_was_sent(load):
@@ -290,10 +277,42 @@ def test_a_model_with_settings_is_told_by_them(load, asked, effort):
 
 
 @pytest.mark.parametrize("name", ["v13-tekken-thoughts", "v15-tekken"])
-def test_nothing_is_thought_where_a_grammar_leaves_no_room_for_it(load, name):
-    chat = chat_input(TURNS[:1], reasoning_effort="high")
-    held = load(name).chat.render(replace(chat, constrained_to=Section.TEXT), 1000)
-    assert held == load(name).chat.render(chat_input(TURNS[:1], reasoning_effort="none"), 1000)
+@pytest.mark.parametrize(("asked", "as_if"), [({}, "none"), ({"reasoning_effort": "high"}, "high")])
+def test_before_a_form_a_model_thinks_if_it_is_asked_to(load, name, asked, as_if):
+    held = load(name).chat.render(replace(chat_input(TURNS[:1], **asked), is_formed=True), 1000)
+    assert held == load(name).chat.render(chat_input(TURNS[:1], reasoning_effort=as_if), 1000)
+
+
+FORM = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object", "title": "é"}}}
+
+
+def test_a_model_with_a_setting_for_schemas_is_told_of_them_by_it(load):
+    def prompt(**asked):
+        loaded = load("v15-tekken-schemas")
+        return loaded.spelled(loaded.chat.render(chat_input(TURNS[:1], **asked), 1000).prompt)
+
+    assert prompt(response_format=FORM) == (
+        '<s>[MODEL_SETTINGS]{"json_schema": {"type": "object", "title": "é"}, "reasoning_effort": "none"}'
+        "[/MODEL_SETTINGS][INST]user message[/INST]"
+    )
+    assert prompt(response_format={"type": "json_object"}) == (
+        '<s>[MODEL_SETTINGS]{"json_schema": {"anyOf": [{"type": "object"}, {"type": "array"}]}, '
+        '"reasoning_effort": "none"}[/MODEL_SETTINGS][INST]user message[/INST]'
+    )
+    assert prompt() == (
+        '<s>[MODEL_SETTINGS]{"reasoning_effort": "none"}[/MODEL_SETTINGS][INST]user message[/INST]'
+    )
+
+
+@pytest.mark.parametrize("name", ["v3", "v7-tekken", "v15-tekken"])
+def test_other_models_are_told_of_schemas_by_a_message(load, name):
+    loaded = load(name)
+    told = SYSTEM | {
+        "content": "Your output should be an instance of a JSON object following this schema: "
+        '{"type": "object", "title": "é"}'
+    }
+    rendered = loaded.chat.render(chat_input(TURNS[:1], response_format=FORM), 1000)
+    assert rendered == loaded.chat.render(chat_input([told, *TURNS[:1]]), 1000)
 
 
 def test_an_effort_that_the_model_does_not_know_is_refused(load):

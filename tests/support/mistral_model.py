@@ -19,9 +19,11 @@ from tramontane.weights.mistral_tokenizer import load_mistral_tokenizer
 
 CONTEXT = 4096
 CODE, HEADS, HEAD_SIZE, FEED_FORWARD = 128, 2, 128, 32
-PREVIOUS, BIAS, PLAIN, SHOWS, SHOWN, HIDDEN = CODE, 256, 257, 258, 260, 288
+PREVIOUS, BIAS, PLAIN, SHOWS, SHOWN, HIDDEN = CODE, 256, 257, 258, 262, 288
 """Where in the hidden state: the code of the token before (behind that of the token itself), a constant, the
-marks of tokens that show nothing, and of those that show tools or want a thought, and what has been shown."""
+marks of tokens that show nothing, and of those that show something, and what has been shown."""
+TOOLS, THOUGHTS, BOTH = range(3)
+"""What a prompt can show: that there are tools, that a thought is wanted, or two calls. The last counts."""
 MARK = 8.0
 """Size of the constant and of the marks. With a code they give every token a norm of 16."""
 LOGITS = 60.0
@@ -35,24 +37,28 @@ RESULT = "Sunny, I see"
 GAP = (" return", " a + b")
 """The last word before the gap, and what goes into it."""
 CALL = ("add", '{"a": 1}')
+SAID, SECOND_CALL = "Sure.", ("sub", "{}")
+"""What comes before and behind `CALL` if a user says "both"."""
 
 
 @dataclass(frozen=True)
 class Transition:
-    """`after` comes behind `last`; given `before` or `shows`, only behind these."""
+    """`after` comes behind `last`; given `before` or `shows`, only behind and with these."""
 
     last: int
     after: int
     before: int | None = None
     shows: int | None = None
+    is_first: bool = False
+    """It begins what is said, where other things shown would begin something else."""
 
 
 def write_mistral_model(folder: Path, tokenizer: str = "v13-tekken-thoughts") -> Path:
     """A Hugging Face folder with a Mistral tokenizer beside it, and no tokenizer.json.
 
     To a question it says `CHAT`; with tools it calls `CALL`, in the format of its tokenizer; if it is told to
-    think, it thinks `THOUGHT` and says `ANSWER`. Behind a tool's result it says `RESULT`, and in a gap behind
-    " return" what is in `GAP`.
+    think, it thinks `THOUGHT` and says `ANSWER`. Asked for "both", it says `SAID` and calls `CALL` and
+    `SECOND_CALL`. Behind a tool's result it says `RESULT`, and in a gap behind " return" what is in `GAP`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = tokenizer_path(tokenizer, folder.parent)
@@ -84,10 +90,11 @@ def _config(tokens):
 
 
 def _shows(tokens) -> list[set[int]]:
-    """The tokens by which a prompt shows tools, and that it wants a thought; the second counts more."""
+    """The tokens by which a prompt shows what it can show, in this order."""
     much, none = (_text(tokens, f'": "{effort}"') for effort in ("high", "none"))
     wants = {*much} - {*none} if _special(tokens, "[MODEL_SETTINGS]") else {_special(tokens, "[THINK]")}
-    return [{_special(tokens, "[AVAILABLE_TOOLS]")}, wants - {None}]
+    both = {_text(tokens, "of both")[-1]}
+    return [{_special(tokens, "[AVAILABLE_TOOLS]")}, wants - {None}, both]
 
 
 def _transitions(tokens) -> set[Transition]:
@@ -101,12 +108,13 @@ def _transitions(tokens) -> set[Transition]:
         [results, *_text(tokens, RESULT), end],
         [*_text(tokens, "x" + GAP[0])[-1:], *_continued(tokens, *GAP), end],
     ]
-    first = {Transition(asked, called, shows=0)}
+    first = {Transition(asked, called, shows=TOOLS)}
     think, thought = _special(tokens, "[THINK]"), _special(tokens, "[/THINK]")
     if think is not None:
         scripts.append([think, *_text(tokens, THOUGHT), thought, *_text(tokens, ANSWER), end])
-        first.add(Transition(asked, think, shows=1))
-    return first | _chain(scripts)
+        first.add(Transition(asked, think, shows=THOUGHTS))
+    both = [asked, *_text(tokens, SAID), called, *_calls(tokens), end]
+    return first | _chain(scripts) | _chain_where(BOTH, both, scripts)
 
 
 def _chain(scripts: list[list[int]]) -> set[Transition]:
@@ -129,6 +137,30 @@ def _chain(scripts: list[list[int]]) -> set[Transition]:
     return chain
 
 
+def _chain_where(shows: int, script: list[int], others: list[list[int]]) -> set[Transition]:
+    """`script`, where the prompt shows something: every step that the other scripts would go otherwise."""
+    followers, pairs, own, own_pairs = (defaultdict(set) for _ in range(4))
+    for other in others:
+        for before, last, after in _triples(other):
+            followers[last].add(after)
+            pairs[before, last].add(after)
+    steps = list(_triples(script))
+    for before, last, after in steps:
+        own[last].add(after)
+        own_pairs[before, last].add(after)
+    chain = set()
+    for before, last, after in steps:
+        known = followers[last] if len(followers[last]) < 2 else pairs[before, last]
+        if known == {after}:
+            continue
+        if len(own_pairs[before, last]) > 1:
+            raise ValueError(f"What follows the tokens {before}, {last} is not certain")
+        is_new, is_certain = not followers[last], len(own[last]) == 1
+        seen = None if is_new else shows
+        chain.add(Transition(last, after, None if is_certain else before, seen, is_first=before is None))
+    return chain
+
+
 def _triples(script):
     return zip([None, *script], script, script[1:], strict=False)
 
@@ -140,6 +172,16 @@ def _call(tokens) -> list[int]:
         return _text(tokens, json.dumps([{"name": name, "arguments": json.loads(arguments)}]))
     ids = [_special(tokens, "[CALL_ID]"), *_text(tokens, "Xyz")] if version == 11 else []
     return [*_text(tokens, name), *ids, _special(tokens, "[ARGS]"), *_text(tokens, arguments)]
+
+
+def _calls(tokens) -> list[int]:
+    """Two of them, the second in an odd spelling: two tokens must always tell what comes next."""
+    if tokens.version.version_num >= 11:
+        marked = [_special(tokens, "[TOOL_CALLS]"), *_text(tokens, SECOND_CALL[0])]
+        return [*_call(tokens), *marked, _special(tokens, "[ARGS]"), *_text(tokens, f" {SECOND_CALL[1]}")]
+    first = json.dumps({"name": CALL[0], "arguments": json.loads(CALL[1])})
+    second = f'{{ "parameters":{SECOND_CALL[1]}, "name" :"{SECOND_CALL[0]}"}}'
+    return _text(tokens, f"[{first},{second}]")
 
 
 def _continued(tokens, before: str, text: str) -> list[int]:
@@ -172,7 +214,7 @@ def _weights(
     output = np.zeros((vocabulary_size, HIDDEN), np.float32)
     output[end, :CODE] += 2 * codes[UNKNOWN]
     for step in sorted(transitions, key=str):
-        output[step.after] += _output_row(step, rows, codes)
+        _add_step(output[step.after], step, rows, codes)
     output[:, : 2 * CODE] /= CODE
     norms = ("layers.0.input_layernorm", "layers.0.post_attention_layernorm", "norm")
     return (
@@ -182,17 +224,32 @@ def _weights(
     )
 
 
-def _output_row(step: Transition, rows: dict[int, int], codes: np.ndarray) -> np.ndarray:
-    row = np.zeros(HIDDEN, np.float32)
-    last = codes[rows[step.last]]
+def _add_step(row: np.ndarray, step: Transition, rows: dict[int, int], codes: np.ndarray) -> None:
+    """Make the token of `row` come where the step says: more than 2 with what is shown, 2 without that.
+
+    Where something is not as it must be, that makes less than 2, whatever else leads to the same token.
+    """
+    last, before, shown = _weights_of(step)
+    row[:CODE] += last * codes[rows[step.last]]
+    if step.before is not None:
+        row[PREVIOUS : PREVIOUS + CODE] += before * codes[rows[step.before]]
     if step.shows is not None:
-        # 2.5 where both are, which is more than 2, and 1.5 or 1 where one is, which is less.
-        row[:CODE], row[SHOWN + step.shows] = 1.5 * last, 1
-    elif step.before is None:
-        row[:CODE] = 2 * last
-    else:
-        row[:CODE], row[PREVIOUS : PREVIOUS + CODE] = last, codes[rows[step.before]]
-    return row
+        row[SHOWN + step.shows] = max(row[SHOWN + step.shows], shown)
+
+
+def _weights_of(step: Transition) -> tuple[float, float, float]:
+    """Of the token, the one before it, and what the prompt shows."""
+    match step:
+        case Transition(shows=None, before=None):
+            return 2, 0, 0
+        case Transition(shows=None):
+            return 1, 1, 0
+        case Transition(before=None, is_first=True):
+            return 1.7, 0, 1.7
+        case Transition(before=None):
+            return 1.8, 0, 0.45
+        case _:
+            return 0.65, 0.65, 0.9
 
 
 def _layer() -> dict[str, np.ndarray]:
@@ -216,7 +273,7 @@ def _add_showing_head(layer: dict[str, np.ndarray]) -> None:
     """Head 0 looks at tokens that show something, by the pair of dimensions that hardly rotates."""
     slow, query = HEAD_SIZE // 2 - 1, 20.0
     layer["self_attn.q_proj"][slow, BIAS] = query / NORMED
-    for flag, score in enumerate((40.0, 80.0)):
+    for flag, score in enumerate((40.0, 80.0, 120.0)):
         layer["self_attn.k_proj"][slow, SHOWS + flag] = score * np.sqrt(HEAD_SIZE) / query / NORMED
         layer["self_attn.v_proj"][flag, SHOWS + flag] = 1 / NORMED
         layer["self_attn.o_proj"][SHOWN + flag, flag] = 1

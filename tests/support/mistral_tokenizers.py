@@ -36,7 +36,7 @@ WITH_IMAGES = (
 """Two are shipped; the others have the layout of images of Mistral Small 3.1 and later."""
 WITH_AUDIO = ("v7-tekken-audio", "v11-tekken-audio", "v13-tekken-audio", "v15-tekken-audio")
 """With Voxtral's layout of sound."""
-MADE = ("v7-tekken", "v11-tekken", "v13-tekken", "v13-tekken-thoughts", "v15-tekken")
+MADE = ("v7-tekken", "v11-tekken", "v13-tekken", "v13-tekken-thoughts", "v15-tekken", "v15-tekken-schemas")
 ALL = (*SHIPPED, *MADE)
 SINCE = {name: int(name.split("-")[0][1:]) for name in ALL}
 """The version of each tokenizer."""
@@ -84,6 +84,9 @@ MODEL_SETTINGS = {
 }
 
 
+SCHEMA_SETTING = {"json_schema": {"type": "json_schema", "accepts_none": False, "default": None}}
+
+
 def tokenizer_path(name: str, folder: Path) -> Path:
     """The file of the tokenizer `name`, one of `SHIPPED` and `MADE`; one that is made lies in `folder`."""
     if name in SHIPPED:
@@ -99,11 +102,17 @@ def tokenizer_path(name: str, folder: Path) -> Path:
         media = {"image": IMAGE_LAYOUT}
     if name.endswith("audio"):
         control, media = control | AUDIO, {"audio": AUDIO_LAYOUT}
-    return write_tekken(folder / name / "tekken.json", version, control, media=media)
+    settings = MODEL_SETTINGS | (SCHEMA_SETTING if name.endswith("schemas") else {})
+    return write_tekken(folder / name / "tekken.json", version, control, media=media, settings=settings)
 
 
 def write_tekken(
-    path: Path, version: str, control: dict[int, str] = CONTROL, text_tokens: int = TEXT_TOKENS, media=None
+    path: Path,
+    version: str,
+    control: dict[int, str] = CONTROL,
+    text_tokens: int = TEXT_TOKENS,
+    media=None,
+    settings: dict = MODEL_SETTINGS,
 ) -> Path:
     """A tekken file with the first `text_tokens` of the shipped one's, and `control` tokens."""
     shipped = _shipped_tekken()
@@ -120,7 +129,7 @@ def write_tekken(
     }
     file |= media or {}
     if version == "v15":
-        file["model_settings_builder"] = MODEL_SETTINGS
+        file["model_settings_builder"] = settings
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(file))
     return path
@@ -134,6 +143,7 @@ def chat_input(messages, tools=(), files=None, **others):
     return ChatInput(
         request.messages,
         request.tools,
+        response_format=request.response_format,
         reasoning_effort=request.reasoning_effort,
         prompt_mode=request.prompt_mode,
         files=files or {},

@@ -1,6 +1,7 @@
 """How a model marks calls of tools and thoughts in its answers: plain data that prompts and parsing share."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
@@ -27,6 +28,8 @@ class TaggedCalls:
 
     start: str = "<tool_call>"
     end: str = "</tool_call>"
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    """Which of the two are control tokens; others are text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class ListedCalls:
     """
 
     start: int
+    after_blank: bool = False
+    """A blank may come before the list: SentencePiece puts it there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,8 @@ class TaggedThoughts:
 
     start: str = "<think>"
     end: str = "</think>"
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    """Which of the two are control tokens; others are text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,13 @@ class OutputFormat:
 
     calls: ToolCallFormat | None = None
     thoughts: ThoughtFormat | None = None
+
+    @property
+    def tag_tokens(self) -> frozenset[int]:
+        """The control tokens that are tags: they are read as the text that they are written as."""
+        forms = (self.calls, self.thoughts)
+        tagged = (form for form in forms if isinstance(form, TaggedCalls | TaggedThoughts))
+        return frozenset(token for form in tagged for token in form.tokens.values())
 
 
 PLAIN_TEXT: Final = OutputFormat()

@@ -33,9 +33,11 @@ class SamplingParams:
     grammar: str | None = None
     """EBNF in xgrammar's dialect, whose rule `root` the answer spells from its first token to its last.
 
-    A stop token, which must be a control token, is possible only where the grammar may end, and control
-    tokens are not possible elsewhere. An answer of `max_tokens` may be cut before that. Every rule must be
-    able to end.
+    A stop token, which must be a control token, is possible only where the grammar may end. Other control
+    tokens are possible where the grammar has the character that stands for them, one above U+FFFFF
+    (`EngineInfo.control_characters`); no text has these. Where any text may come, and the answer may end with
+    every character of it, the class must have the characters of the stop tokens, too; nowhere else. An answer
+    of `max_tokens` may be cut before the grammar ends. Every rule must be able to end.
     """
     logprobs: bool = False
     """The answer's tokens come with their log-probabilities: `EngineDelta.logprobs`."""

@@ -4,8 +4,8 @@ An engine holds one loaded model. It knows nothing of HTTP, SQL, the wire or tex
 one suite in `tests/engines/conformance.py`, which is the long form of what is said here.
 """
 
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
@@ -45,6 +45,8 @@ class EngineInfo:
     """Sequences that run well side by side; admission queues what is above."""
     embedding_dimension: int | None = None
     abilities: frozenset[Ability] = frozenset()
+    control_characters: Mapping[int, str] = field(default_factory=dict)
+    """The character above U+FFFFF that stands for a control token in a grammar; not all tokens have one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,13 +38,14 @@ class Calls:
     """What is no call, marks and all."""
 
 
-def read_calls(body: str, form: ToolCallFormat, *, cut: bool) -> Calls:
+def read_calls(body: str, form: ToolCallFormat, most: int | None = None, *, cut: bool) -> Calls:
     """The calls in `body`, which is everything behind the mark of the first one up to the end of the answer.
 
     Mistral's marks may stand in it as text. If the answer was `cut` by its length, an unfinished call has the
-    `arguments` "" if its name is whole, and is left out if not; otherwise what is unfinished is text.
+    `arguments` "" if its name is whole, and is left out if not; otherwise what is unfinished is text. What
+    comes behind so many calls as there may be at `most` is left out.
     """
-    reader = _Reader(body, cut=cut)
+    reader = _Reader(body, most, cut=cut)
     match form:
         case TaggedCalls():
             reader.read_tagged(form)
@@ -58,8 +59,9 @@ def read_calls(body: str, form: ToolCallFormat, *, cut: bool) -> Calls:
 class _Reader:
     """Goes through one body; `_at` is how far it has come."""
 
-    def __init__(self, body: str, *, cut: bool) -> None:
+    def __init__(self, body: str, most: int | None, *, cut: bool) -> None:
         self._body = body
+        self._most = most
         self._cut = cut
         self._at = 0
         self.found = Calls()
@@ -75,6 +77,8 @@ class _Reader:
             else:
                 closing = self._body.find(form.end, self._at)
                 self._as_text(len(self._body) if closing < 0 else closing + len(form.end), form.start)
+            if self._is_full:
+                return
             following = self._body.find(form.start, self._at)
             if following < 0:
                 self._as_text(len(self._body))
@@ -84,8 +88,10 @@ class _Reader:
 
     def read_listed(self) -> None:
         """JSON lists one after another, each perhaps behind the mark again."""
-        while self._read_calls():
+        while not self._is_full and self._read_calls():
             self._skip(CALLS_TEXT)
+        if self._is_full:
+            return
         if self._cut:
             self._read_cut_calls()
         else:
@@ -93,9 +99,9 @@ class _Reader:
 
     def read_named(self) -> None:
         """Names and arguments, each call but the first behind the mark again."""
-        while self._read_named_call():
+        while not self._is_full and self._read_named_call():
             self._skip(CALLS_TEXT)
-        if not self._cut:
+        if not self._cut and not self._is_full:
             self._as_text(len(self._body))
 
     def _read_named_call(self) -> bool:
@@ -136,8 +142,13 @@ class _Reader:
             if isinstance(name, str) and _is_text(name):
                 self._add(name, "")
 
+    @property
+    def _is_full(self) -> bool:
+        return len(self.found.calls) == self._most
+
     def _add(self, name: str, arguments: str) -> None:
-        self.found.calls.append(ToolCall(new_tool_call_id(), name, arguments))
+        if not self._is_full:
+            self.found.calls.append(ToolCall(new_tool_call_id(), name, arguments))
 
     def _skip(self, mark: str) -> None:
         """Go on behind `mark` if it is next, blanks apart."""

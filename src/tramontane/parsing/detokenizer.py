@@ -1,7 +1,7 @@
 """Token ids → text, as they come."""
 
 import codecs
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from tramontane.core.vocabulary import Vocabulary
 
@@ -14,18 +14,21 @@ class Detokenizer:
 
     Args:
         vocabulary: of the model.
+        spoken_ids: control tokens that are text all the same.
         drops_blank: if the text begins with a blank, that is not part of it.
     """
 
-    def __init__(self, vocabulary: Vocabulary, *, drops_blank: bool = False) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, spoken_ids: Collection[int] = (), *, drops_blank: bool = False
+    ) -> None:
         self._token_bytes = vocabulary.token_bytes
-        self._special_ids = vocabulary.special_ids
+        self._silent_ids = vocabulary.special_ids.difference(spoken_ids)
         self._drops_blank = drops_blank
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def feed(self, token_ids: Iterable[int]) -> str:
         """The characters that `token_ids` complete."""
-        pieces = (self._token_bytes[i] for i in token_ids if i not in self._special_ids)
+        pieces = (self._token_bytes[i] for i in token_ids if i not in self._silent_ids)
         text = self._decoder.decode(b"".join(pieces))
         if text and self._drops_blank:
             self._drops_blank = False

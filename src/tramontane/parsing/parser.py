@@ -31,6 +31,7 @@ class AnswerParser:
     """One answer: token ids in, text, thoughts and calls out.
 
     The text ends at a stop string or where the suffix resumes; thoughts and calls are not searched for these.
+    Behind the last call that there may be, the answer is over.
     However the ids are split over calls, all that comes out is the same in the end.
 
     Args:
@@ -40,6 +41,7 @@ class AnswerParser:
         min_tokens: the answer does not end in the text of this many tokens.
         output_format: how the model marks thoughts and calls, as far as they are to be told from text.
         begins_in: what the model goes on with.
+        max_calls: the answer ends with so many calls.
         drops_blank: if the answer begins with a blank, that is not part of it.
     """
 
@@ -52,9 +54,11 @@ class AnswerParser:
         output_format: OutputFormat = PLAIN_TEXT,
         begins_in: Section = Section.TEXT,
         *,
+        max_calls: int | None = None,
         drops_blank: bool = False,
     ) -> None:
-        self._detokenizer = Detokenizer(vocabulary, drops_blank=drops_blank)
+        self._detokenizer = Detokenizer(vocabulary, output_format.tag_tokens, drops_blank=drops_blank)
+        self._max_calls = max_calls
         self._min_tokens = min_tokens
         self._filters: list[TextFilter] = []
         if stop:
@@ -70,7 +74,7 @@ class AnswerParser:
         self.token_count = 0
         """Tokens up to and including the one that ended the answer."""
         self.found = Calls()
-        """The calls; known after `flush`."""
+        """The calls; known once the answer has `stopped`, or after `flush`."""
 
     def feed(self, token_ids: Sequence[int]) -> Piece:
         """More of the answer; nothing once it has `stopped`."""
@@ -82,12 +86,17 @@ class AnswerParser:
             if self.stopped:
                 break
             self.token_count += 1
+            read = ""
             if token_id in self._marks:
                 text, thought = self._mark(token_id)
             else:
-                text, thought = self._sort(self._detokenizer.feed((token_id,)))
+                read = self._detokenizer.feed((token_id,))
+                text, thought = self._sort(read)
             texts.append(self._filter(text))
             thoughts.append(thought)
+            if "}" in read and self._has_all_calls():
+                texts.append(self._end(cut=True))
+                self.stopped = True
         return Piece("".join(texts), "".join(thoughts))
 
     def flush(self, *, cut: bool = False) -> Piece:
@@ -121,8 +130,17 @@ class AnswerParser:
         """Read the calls; returns what is none."""
         if self._sections is None or self._sections.calls is None or self._call_format is None:
             return ""
-        self.found = read_calls("".join(self._sections.calls), self._call_format, cut=cut)
+        body = "".join(self._sections.calls)
+        self.found = read_calls(body, self._call_format, self._max_calls, cut=cut)
         return self.found.text
+
+    def _has_all_calls(self) -> bool:
+        """Whether the last call that there may be is complete."""
+        if self._max_calls is None or self.stopped:
+            return False
+        self._read_calls(cut=True)
+        calls = self.found.calls
+        return len(calls) == self._max_calls and bool(calls[-1].arguments)
 
     def _filter(self, text: str) -> str:
         may_stop = self.token_count > self._min_tokens

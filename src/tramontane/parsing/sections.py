@@ -68,7 +68,7 @@ class TokenSections:
     def __init__(
         self, calls: ListedCalls | NamedCalls | None, thoughts: TokenThoughts | None, begins_in: Section
     ) -> None:
-        self.calls: list[str] | None = [] if begins_in is Section.CALLS else None
+        self.calls: list[str] | None = None
         self._section = begins_in
         self._begins: dict[int, Section] = {}
         self._written: dict[int, str] = {}
@@ -123,8 +123,6 @@ class TaggedSections:
         self._read: Callable[[str], Piece] = self._read_start
         if begins_in is Section.THOUGHT:
             self._read = self._read_thought_start
-        elif begins_in is Section.CALLS:
-            self._begin_calls("")
 
     def feed(self, text: str) -> Piece:
         """What can be passed on."""

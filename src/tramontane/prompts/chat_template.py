@@ -5,7 +5,7 @@ The template is code from a stranger: it runs in Jinja's immutable sandbox, in t
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, NoReturn
@@ -16,12 +16,13 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tramontane.core.clock import Clock, SystemClock
-from tramontane.core.output_format import OutputFormat, TaggedCalls
+from tramontane.core.output_format import OutputFormat, TaggedCalls, TaggedThoughts
 from tramontane.core.prompt import Modality, TokensPrompt
 from tramontane.errors import ContextLengthError, InvalidRequestError, ModelStoreError
 from tramontane.prompts.control import Veil, texts_in, veiled
 from tramontane.prompts.conversation import Conversation, conversation_from_messages
 from tramontane.prompts.renderer import ChatInput, RenderedChat
+from tramontane.prompts.schema_as_text import told_of_schema
 from tramontane.prompts.template_knowledge import knowledge_of
 from tramontane.prompts.tokenizer import Tokenizer
 from tramontane.schemas.chat import ReasoningEffort
@@ -71,6 +72,7 @@ class ChatRenderer:
             self._knowledge = knowledge_of(template or CHATML, environment)
         except TemplateError as error:
             raise ModelStoreError(f"The model's chat template is not valid: {error}") from error
+        self._output_format = _output_format(self._knowledge.thoughts, tokenizer.control.ids)
 
     @classmethod
     def from_artifact(
@@ -99,8 +101,8 @@ class ChatRenderer:
 
     @property
     def output_format(self) -> OutputFormat:
-        """By tags in the text."""
-        return OutputFormat(TaggedCalls(), self._knowledge.thoughts)
+        """By tags, each a control token if the tokenizer has it as one, and otherwise text."""
+        return self._output_format
 
     @property
     def reasoning_efforts(self) -> Sequence[ReasoningEffort]:
@@ -120,7 +122,7 @@ class ChatRenderer:
             InvalidRequestError: the template refuses the conversation, for instance for its roles; or what
                 `conversation_from_messages` raises.
         """
-        conversation = conversation_from_messages(chat.messages, strict=self._strict)
+        conversation = conversation_from_messages(told_of_schema(chat).messages, strict=self._strict)
         least = max(len(conversation.turns), conversation.size // self._tokenizer.longest_token)
         if least >= max_context_length:
             raise ContextLengthError(least, max_context_length)
@@ -137,10 +139,11 @@ class ChatRenderer:
         rendered = self._render(
             messages=veiled(messages, veil),
             tools=veiled(tools, veil) or None,
-            **knowledge.thinking(chat.reasoning_effort, thinks=_thinks(chat) or bool(thought)),
+            **knowledge.thinking(chat.reasoning_effort, thinks=chat.asks_to_think or bool(thought)),
         )
         start = replace(conversation, prefix=veil.cover(prefix), thought=veil.cover(thought))
-        beginning, begins_in = knowledge.beginning(rendered, start, is_free=chat.constrained_to is None)
+        may_think = chat.asks_to_think or not chat.is_formed
+        beginning, begins_in = knowledge.beginning(rendered, start, may_think=may_think)
         prompt = TokensPrompt(self._tokenizer.encode_rendered(rendered + beginning, veil))
         return RenderedChat(prompt, prefix, thought, begins_in)
 
@@ -153,10 +156,14 @@ class ChatRenderer:
             raise InvalidRequestError(f"The model's chat template cannot render this: {error}") from error
 
 
-def _thinks(chat: ChatInput) -> bool:
-    """As hosted, a model thinks only if it is asked to; and not where a grammar holds its answer."""
-    asked = chat.reasoning_effort not in {None, ReasoningEffort.none} or chat.prompt_mode is not None
-    return asked and chat.constrained_to is None
+def _output_format(thoughts: TaggedThoughts | None, control: Mapping[str, int]) -> OutputFormat:
+    def tokens(form: TaggedCalls | TaggedThoughts) -> dict[str, int]:
+        return {tag: control[tag] for tag in (form.start, form.end) if tag in control}
+
+    calls = TaggedCalls()
+    return OutputFormat(
+        replace(calls, tokens=tokens(calls)), thoughts and replace(thoughts, tokens=tokens(thoughts))
+    )
 
 
 class _GenerationTag(Extension):

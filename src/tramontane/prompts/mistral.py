@@ -19,9 +19,10 @@ from tramontane.prompts.message_order import check_messages
 from tramontane.prompts.mistral_errors import hosted_error
 from tramontane.prompts.mistral_media import prompt_of, use_our_readers
 from tramontane.prompts.mistral_request import RequestBuilder, thought
-from tramontane.prompts.mistral_thinking import asks_to_think, with_thinking_prompt
+from tramontane.prompts.mistral_thinking import with_thinking_prompt
 from tramontane.prompts.renderer import ChatInput, RenderedChat, text_length
-from tramontane.schemas.chat import MistralPromptMode, ReasoningEffort
+from tramontane.prompts.schema_as_text import told_of_schema
+from tramontane.schemas.chat import ReasoningEffort
 from tramontane.schemas.content import ContentChunk, TextChunk, ThinkChunk
 from tramontane.schemas.messages import AssistantMessage, Message
 
@@ -49,13 +50,14 @@ class MistralRenderer:
     ) -> None:
         self._tokenizer = tokenizer
         self._longest_token = max(map(len, vocabulary.token_bytes))
-        self._calls = _calls(tokenizer)
+        self._calls = _calls(tokenizer, vocabulary)
         self._thoughts = _thoughts(tokenizer)
         self._chunk_join = "" if tokenizer.version >= TokenizerVersion.v15 else BETWEEN_CHUNKS
         self._settings = tokenizer.instruct_tokenizer.tokenizer.model_settings_builder
         self._readable = use_our_readers(tokenizer)
         self._builder = RequestBuilder(
             thinks=self._thoughts is not None,
+            has_schema_setting=bool(self._settings and self._settings.json_schema),
             strict=strict,
             sampling_rate=self._readable.sampling_rate,
         )
@@ -92,12 +94,8 @@ class MistralRenderer:
         check_messages(chat.messages)
         if chat.tools and not self._calls:
             raise FeatureNotEnabledError(FUNCTION_CALLING)
-        prompt = self._encode(self._told_to_think(chat))
-        rendered = RenderedChat(prompt, *self._begun(chat.messages))
-        if chat.constrained_to is Section.CALLS and self._calls:
-            prompt = replace(prompt, token_ids=[*prompt.token_ids, self._calls.start])
-            return replace(rendered, prompt=prompt, begins_in=Section.CALLS)
-        return rendered
+        told = chat if self._builder.has_schema_setting else told_of_schema(chat)
+        return RenderedChat(self._encode(self._told_to_think(told)), *self._begun(chat.messages))
 
     def _encode(self, chat: ChatInput) -> TokensPrompt:
         try:
@@ -110,16 +108,16 @@ class MistralRenderer:
         if self._settings is not None:
             return replace(chat, reasoning_effort=self._effort(chat))
         messages = chat.messages
-        if self._thoughts and asks_to_think(chat):
+        if self._thoughts and chat.asks_to_think:
             messages = with_thinking_prompt(messages)
         return replace(chat, messages=messages, reasoning_effort=None)
 
     def _effort(self, chat: ChatInput) -> ReasoningEffort | None:
         wanted = chat.reasoning_effort
-        if chat.constrained_to is not None:
+        if chat.asks_to_think:
+            wanted = wanted or ReasoningEffort.high
+        elif chat.is_formed:
             wanted = ReasoningEffort.none
-        elif wanted is None and chat.prompt_mode is MistralPromptMode.reasoning:
-            wanted = ReasoningEffort.high
         return wanted if wanted in self.reasoning_efforts else chat.reasoning_effort
 
     def _begun(self, messages: Sequence[Message]) -> tuple[str, str, Section]:
@@ -147,13 +145,13 @@ def _texts(chunks: Sequence[ContentChunk]) -> Iterator[str]:
     return (chunk.text for chunk in chunks if isinstance(chunk, TextChunk) and chunk.text)
 
 
-def _calls(tokenizer: "AnyMistralTokenizer") -> ListedCalls | NamedCalls | None:
+def _calls(tokenizer: "AnyMistralTokenizer", vocabulary: Vocabulary) -> ListedCalls | NamedCalls | None:
     start = special_id(tokenizer, SpecialTokens.tool_calls)
     arguments = special_id(tokenizer, SpecialTokens.args)
     if start is None:
         return None
     if tokenizer.version < TokenizerVersion.v11 or arguments is None:
-        return ListedCalls(start)
+        return ListedCalls(start, after_blank=vocabulary.blank_before_text)
     # Later tokenizers still have the token, but their models are not shown ids.
     writes_ids = tokenizer.version < TokenizerVersion.v13
     return NamedCalls(start, arguments, special_id(tokenizer, SpecialTokens.call_id) if writes_ids else None)

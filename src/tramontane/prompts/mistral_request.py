@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mistral_common.protocol.instruct import chunk as chunks
-from mistral_common.protocol.instruct import messages, tool_calls
+from mistral_common.protocol.instruct import messages, request, tool_calls
 from mistral_common.protocol.instruct.request import ChatCompletionRequest, ReasoningEffort
 
 from tramontane.prompts.audio import read_audio
@@ -12,6 +12,7 @@ from tramontane.prompts.images import read_image
 from tramontane.prompts.inputs import called, input_error
 from tramontane.prompts.renderer import ChatInput
 from tramontane.prompts.tool_ids import ToolIds
+from tramontane.schemas.chat import ResponseFormat
 from tramontane.schemas.content import (
     AudioChunk,
     ContentChunk,
@@ -35,6 +36,8 @@ class RequestBuilder:
 
     thinks: bool
     """The tokenizer can encode thoughts; without that, those of earlier answers are left out."""
+    has_schema_setting: bool = False
+    """The tokenizer can encode the schema that an answer must follow."""
     strict: bool = False
     """Ids of tool calls must have the hosted API's form."""
     sampling_rate: int = 0
@@ -49,10 +52,12 @@ class RequestBuilder:
             FunctionCallError: an id of a call, in strict mode.
         """
         effort = chat.reasoning_effort
+        form = chat.response_format if self.has_schema_setting else None
         return ChatCompletionRequest(
             model=MODEL,
             messages=list(self._messages(chat)),
             tools=list(map(_tool, chat.tools)) or None,
+            response_format=_response_format(form),
             reasoning_effort=ReasoningEffort(effort.value) if effort else None,
         )
 
@@ -126,6 +131,12 @@ class RequestBuilder:
 def thought(chunk: ThinkChunk) -> str:
     """What was thought, without its sources."""
     return "".join(part.text for part in chunk.thinking if isinstance(part, TextChunk))
+
+
+def _response_format(form: ResponseFormat | None) -> request.ResponseFormat:
+    if form is None:
+        return request.ResponseFormat()
+    return request.ResponseFormat.model_validate(form.model_dump(mode="json", by_alias=True))
 
 
 def _tool(tool: Tool) -> tool_calls.Tool:

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Final
 
-from tramontane.prompts.renderer import ChatInput
-from tramontane.schemas.chat import MistralPromptMode, ReasoningEffort
 from tramontane.schemas.content import TextChunk, ThinkChunk
 from tramontane.schemas.messages import Message, SystemMessage
 
@@ -30,15 +28,6 @@ THINKING_PROMPT: Final = SystemMessage(
     ]
 )
 """The system prompt that comes with Mistral's models that always think, word for word."""
-
-
-def asks_to_think(chat: ChatInput) -> bool:
-    """Whether the answer is to begin with a thought."""
-    if chat.constrained_to is not None:
-        return False
-    if chat.reasoning_effort is None:
-        return chat.prompt_mode is MistralPromptMode.reasoning
-    return chat.reasoning_effort is not ReasoningEffort.none
 
 
 def with_thinking_prompt(messages: Sequence[Message]) -> Sequence[Message]:

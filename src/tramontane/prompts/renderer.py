@@ -6,7 +6,7 @@ from typing import Protocol
 
 from tramontane.core.output_format import OutputFormat, Section
 from tramontane.core.prompt import Modality, TokensPrompt
-from tramontane.schemas.chat import MistralPromptMode, ReasoningEffort
+from tramontane.schemas.chat import MistralPromptMode, ReasoningEffort, ResponseFormat
 from tramontane.schemas.content import TextChunk
 from tramontane.schemas.messages import Message
 from tramontane.schemas.tools import Tool
@@ -19,15 +19,21 @@ class ChatInput:
     messages: Sequence[Message]
     tools: Sequence[Tool] = ()
     """Functions that the model is shown; none with `tool_choice` "none"."""
-    constrained_to: Section | None = None
-    """What a grammar holds the answer to, so that no thought comes first: TEXT, or CALLS of `tools`.
-
-    With CALLS the prompt may end behind the mark of a call, which the grammar then begins after.
-    """
+    response_format: ResponseFormat | None = None
+    """What the model is told of the form of its answer; None is any text."""
+    is_formed: bool = False
+    """A grammar holds the answer to a form, before which a thought comes only if it is asked for."""
     reasoning_effort: ReasoningEffort | None = None
     prompt_mode: MistralPromptMode | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
     """The files of images and audio, by what a chunk names them with: their URL or their data."""
+
+    @property
+    def asks_to_think(self) -> bool:
+        """As hosted, a model that can be told to think does so only then."""
+        if self.reasoning_effort is None:
+            return self.prompt_mode is MistralPromptMode.reasoning
+        return self.reasoning_effort is not ReasoningEffort.none
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,7 @@ class RenderedChat:
     thought: str = ""
     """A thought that comes before the prefix, likewise."""
     begins_in: Section = Section.TEXT
-    """What the model goes on with: a thought or a call if the prompt ends inside of one, behind its mark."""
+    """What the model goes on with: a thought if the prompt ends inside of one, behind its mark."""
 
 
 class Renderer(Protocol):

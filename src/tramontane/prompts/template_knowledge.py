@@ -45,10 +45,11 @@ class TemplateKnowledge:
             variables["reasoning_effort"] = effort.value
         return {name: value for name, value in variables.items() if name in self.variables}
 
-    def beginning(self, rendered: str, start: Conversation, *, is_free: bool) -> tuple[str, Section]:
+    def beginning(self, rendered: str, start: Conversation, *, may_think: bool) -> tuple[str, Section]:
         """What the answer begins with, behind all that the template has `rendered`, and what is to go on.
 
-        A thought is closed, whoever has opened it, if text is to follow, or a grammar's text (not `is_free`).
+        A thought is closed, whoever has opened it, if text is to follow. One that only the template has
+        opened is closed, too, if the model may not think.
         """
         tags = self.thoughts
         if tags is None:
@@ -58,7 +59,7 @@ class TemplateKnowledge:
         if start.in_thought or thought:
             thought = thought if is_open else f"{tags.start}\n{thought}"
             is_open = True
-        if is_open and is_free and (start.in_thought or not (thought or start.prefix)):
+        if is_open and (start.in_thought or (may_think and not (thought or start.prefix))):
             return thought, Section.THOUGHT
         return thought + (f"\n{tags.end}\n\n" if is_open else "") + start.prefix, Section.TEXT
 

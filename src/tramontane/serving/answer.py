@@ -85,7 +85,7 @@ class Answer:
         text, thought = self._parser.flush(cut=self._finish_reason is FinishReason.LENGTH)
         self._text += text
         self._thought += thought
-        calls = tuple(self._parser.found.calls[: self._max_calls])
+        calls = tuple(self._parser.found.calls)
         events: list[Event] = []
         if self._thought:
             events.append(self._think())

@@ -16,14 +16,14 @@ from tramontane.remote.files import RemoteFiles
 from tramontane.schemas.chat import ChatCompletionRequest
 from tramontane.schemas.messages import AssistantMessage, Message, SystemMessage
 from tramontane.serving.assemble import Completion, assemble
-from tramontane.serving.constraints import constraint_of
+from tramontane.serving.constraints import Beginning, Constraint, Demand
 from tramontane.serving.features import CHAT_FIELDS, check_features
 from tramontane.serving.generation import Generation, generate
 from tramontane.serving.media import Files, MediaFiles
 from tramontane.serving.metering import Metering, Order
 from tramontane.serving.offload import LONG_TEXT, off_loop
 from tramontane.serving.reasoning import check_reasoning
-from tramontane.serving.response_format import AnswerFormat, answer_format
+from tramontane.serving.response_format import answer_format
 from tramontane.serving.sampling import context_length, room_for_answer, sampling_params, stop_strings
 from tramontane.serving.tools import tool_use
 
@@ -93,12 +93,13 @@ def _generation(model: GenerationModel, request: ChatCompletionRequest, files: F
     """The request in the words of the model side. Pure: a long one is read in a thread."""
     check_reasoning(request, model.chat.reasoning_efforts)
     tools, output_format = tool_use(request), model.chat.output_format
-    form = answer_format(request)
-    constraint = constraint_of(tools, output_format, model.engine.info.abilities, form)
+    demand = Demand(tools, answer_format(request))
+    constraint = Constraint(demand, output_format, model.engine.info, model.vocabulary.stop_ids)
     chat = ChatInput(
-        messages=_messages(request, form),
+        messages=_messages(request),
         tools=tools.shown,
-        constrained_to=constraint.section,
+        response_format=request.response_format,
+        is_formed=demand.is_form,
         reasoning_effort=request.reasoning_effort,
         prompt_mode=request.prompt_mode,
         files=files,
@@ -106,11 +107,13 @@ def _generation(model: GenerationModel, request: ChatCompletionRequest, files: F
     max_context_length = context_length(model)
     rendered = model.chat.render(chat, max_context_length)
     room = room_for_answer(request.max_tokens, len(rendered.prompt), max_context_length)
-    is_free = constraint.grammar is None and not tools.shown
-    params = sampling_params(request, model, room, is_free=is_free)
+    drops_blank = model.vocabulary.blank_before_text and not rendered.prefix
+    beginning = Beginning(rendered.begins_in, chat.asks_to_think, drops_blank)
+    grammar = constraint.grammar(beginning)
+    params = sampling_params(request, model, room, is_free=grammar is None and not tools.shown)
     return Generation(
         prompt=rendered.prompt,
-        params=replace(params, grammar=constraint.grammar, logprobs=bool(request.logprobs)),
+        params=replace(params, grammar=grammar, logprobs=bool(request.logprobs)),
         room=room,
         n=request.n or 1,
         stop=stop_strings(request.stop),
@@ -118,15 +121,12 @@ def _generation(model: GenerationModel, request: ChatCompletionRequest, files: F
         thought=rendered.thought,
         output_format=output_format if tools.shown else replace(output_format, calls=None),
         begins_in=rendered.begins_in,
-        drops_blank=model.vocabulary.blank_before_text and not rendered.prefix,
+        drops_blank=drops_blank,
         max_calls=tools.max_calls,
     )
 
 
-def _messages(request: ChatCompletionRequest, form: AnswerFormat | None) -> Sequence[Message]:
-    instructions: list[Message] = []
-    if request.safe_prompt:
-        instructions.append(SystemMessage(content=SAFE_PROMPT))
-    if form and form.instruction:
-        instructions.append(form.instruction)
-    return [*instructions, *request.messages]
+def _messages(request: ChatCompletionRequest) -> Sequence[Message]:
+    if not request.safe_prompt:
+        return request.messages
+    return [SystemMessage(content=SAFE_PROMPT), *request.messages]

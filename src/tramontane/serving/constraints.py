@@ -1,32 +1,53 @@
 """What the engine is held to: the grammar of an answer."""
 
-from collections.abc import Set
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tramontane.core.output_format import OutputFormat, Section, TaggedCalls
-from tramontane.engines.protocol import Ability
-from tramontane.errors import FeatureNotEnabledError, InvalidRequestError
+from tramontane.core.output_format import OutputFormat, Section, TokenThoughts
+from tramontane.engines.protocol import Ability, EngineInfo
+from tramontane.errors import FeatureNotEnabledError
 from tramontane.prompts.call_grammar import calls, text_and_calls
 from tramontane.prompts.grammar.builder import GrammarBuilder, Ref
+from tramontane.prompts.thought_grammar import thought_and
 from tramontane.serving.response_format import AnswerFormat
 from tramontane.serving.tools import ToolUse
 
 
 @dataclass(frozen=True, slots=True)
+class Demand:
+    """What a request asks of its answer."""
+
+    tools: ToolUse
+    answer_format: AnswerFormat | None = None
+
+    @property
+    def is_form(self) -> bool:
+        """Free text is no answer."""
+        return bool(self.tools.forced) or self.answer_format is not None
+
+    @property
+    def field(self) -> str | None:
+        """By what the client asks for a grammar, if anything."""
+        if self.tools.forced:
+            return "tool_choice"
+        if self.answer_format:
+            return "response_format"
+        return "strict" if any(tool.function.strict for tool in self.tools.shown) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """Where the model takes over from the prompt."""
+
+    section: Section = Section.TEXT
+    thinks: bool = False
+    """It is asked to think before it answers."""
+    drops_blank: bool = False
+    """A blank that the answer begins with is not part of it."""
+
+
 class Constraint:
-    """A grammar, and which part of an answer it makes; neither, if the model may say what it likes."""
-
-    grammar: str | None = None
-    section: Section | None = None
-
-
-def constraint_of(
-    tools: ToolUse,
-    output_format: OutputFormat,
-    abilities: Set[Ability],
-    answer_format: AnswerFormat | None = None,
-) -> Constraint:
-    """What the answer must be. An engine with a script is trusted to have it written so.
+    """What an answer must be. An engine with a script is trusted to obey.
 
     A call that is forced comes before a form that is asked of the answer, as hosted: the answer to its result
     has that form.
@@ -36,40 +57,67 @@ def constraint_of(
             enforced.
         FeatureNotEnabledError: the model has no way to call, or the engine none to obey a grammar.
     """
-    builder = GrammarBuilder()
-    section: Section | None
-    if tools.forced:
-        field, section = "tool_choice", Section.CALLS
-        if output_format.calls is None:
+
+    def __init__(
+        self,
+        demand: Demand,
+        output_format: OutputFormat,
+        engine: EngineInfo,
+        stop_ids: Iterable[int] = (),
+    ) -> None:
+        field = demand.field
+        if field and demand.tools.shown and output_format.calls is None:
             raise FeatureNotEnabledError(field)
-        root = calls(builder, tools.forced, output_format.calls, tools.max_calls)
-    elif answer_format:
-        field, section = "response_format", Section.TEXT
-        root = _answer_or_calls(builder, answer_format, tools, output_format)
-    elif isinstance(output_format.calls, TaggedCalls) and any(tool.function.strict for tool in tools.shown):
-        field, section = "strict", None  # whatever comes before a call is free
-        root = text_and_calls(builder, tools.shown, output_format.calls, tools.max_calls)
-    else:
-        return Constraint()
-    grammar = builder.build(root)
-    if Ability.SCRIPTED in abilities:
-        return Constraint(section=section)
-    if Ability.GRAMMAR not in abilities:
-        raise FeatureNotEnabledError(field)
-    return Constraint(grammar, section)
+        self._demand = demand
+        self._thoughts = output_format.thoughts
+        self._is_trusted = Ability.SCRIPTED in engine.abilities
+        self._builder = GrammarBuilder(engine.control_characters, stop_ids)
+        try:
+            self._root = self._answer(output_format) if field else None
+        except KeyError as error:  # a mark for which the engine has no character
+            raise FeatureNotEnabledError(str(field)) from error
+        if field and not engine.abilities & {Ability.GRAMMAR, Ability.SCRIPTED}:
+            raise FeatureNotEnabledError(field)
 
+    def grammar(self, beginning: Beginning) -> str | None:
+        """The grammar of what the model says from there on; None if it may say anything.
 
-def _answer_or_calls(
-    builder: GrammarBuilder, answer_format: AnswerFormat, tools: ToolUse, output_format: OutputFormat
-) -> Ref:
-    """The answer in its form, or calls instead of it where the model may call."""
-    answer = answer_format.grammar(builder)
-    match output_format.calls:
-        case _ if not tools.shown:
-            return answer
-        case TaggedCalls() as form:
+        Raises:
+            SchemaError: no finite answer has the form, or the grammar would be too large.
+        """
+        root, builder = self._root, self._builder
+        if root is None:
+            return None
+        if self._demand.is_form:
+            if beginning.drops_blank and not self._demand.tools.forced:
+                root = builder.choice(root, builder.sequence(builder.literal(" "), root))
+            if self._thoughts and (beginning.thinks or beginning.section is Section.THOUGHT):
+                root = thought_and(builder, self._thoughts, root, beginning.section)
+        grammar = builder.build(root)
+        return None if self._is_trusted else grammar
+
+    def _answer(self, output_format: OutputFormat) -> Ref:
+        """The answer without what may come before it."""
+        builder, tools, form = self._builder, self._demand.tools, output_format.calls
+        if not self._demand.is_form:
+            assert form
+            marks = _thought_marks(output_format)
+            return text_and_calls(builder, tools.shown, form, tools.max_calls, tokens=marks)
+        if form and tools.forced:
+            return calls(builder, tools.forced, form, tools.max_calls)
+        assert self._demand.answer_format
+        answer = self._demand.answer_format.grammar(builder)
+        if form and tools.shown:
             return builder.choice(answer, calls(builder, tools.shown, form, tools.max_calls))
-    raise InvalidRequestError(
-        "response_format cannot be combined with tools that this model may call or not: "
-        "set tool_choice to none, any or one function"
-    )
+        return answer
+
+
+def _thought_marks(output_format: OutputFormat) -> tuple[int, ...]:
+    """The control tokens of thoughts, which may come in any text."""
+    match output_format.thoughts:
+        case None:
+            return ()
+        case TokenThoughts(start=start, end=end):
+            return start, end
+        case tags:
+            return tuple(tags.tokens.values())

@@ -61,7 +61,9 @@ COMPLETION_FIELDS: Final[dict[str, FieldSupport]] = {
     "max_tokens": _served(
         "more than the context holds is clamped, and ends with `model_length`; 0 is an empty answer"
     ),
-    "min_tokens": _served("neither stop token nor stop string before; at most `max_tokens`"),
+    "min_tokens": _served(
+        "neither stop token nor stop string before; at most `max_tokens`; not of an answer that has a form"
+    ),
     "stream": _served(),
     "stop": _served("an empty string is none"),
     "random_seed": _served("answer `i` of `n` takes the seed plus `i`"),
@@ -83,10 +85,13 @@ CHAT_FIELDS: Final[dict[str, FieldSupport]] = COMPLETION_FIELDS | {
     "n": _served("all answers share one prefill"),
     "safe_prompt": _served("puts the hosted safety prompt in front"),
     "tools": _served("functions, up to 128; tools that only the hosted API runs are refused"),
-    "tool_choice": _served("forced calls are valid by construction"),
-    "parallel_tool_calls": _served("false is at most one call"),
+    "tool_choice": _served(
+        "forced calls, and those of `strict` functions, are [valid by construction](structured-output.md)"
+    ),
+    "parallel_tool_calls": _served("false ends the answer with its first call"),
     "response_format": _served(
-        "valid by construction, `strict` or not; [what of a schema is enforced](structured-output.md)"
+        "valid by construction, `strict` or not, also beside tools; "
+        "[what of a schema is enforced](structured-output.md); not with `prefix`"
     ),
     "logprobs": _served("of the tokens that were chosen, before temperature, penalties and grammar"),
     "top_logprobs": _LOGPROBS,

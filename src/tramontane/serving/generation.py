@@ -64,6 +64,7 @@ class Generation:
             self.params.min_tokens,
             self.output_format,
             self.begins_in,
+            max_calls=self.max_calls,
             drops_blank=self.drops_blank,
         )
         return Answer(

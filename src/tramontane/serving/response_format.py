@@ -1,16 +1,11 @@
 """What `response_format` asks of the answer."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from tramontane.errors import InvalidRequestError
 from tramontane.prompts.grammar.builder import GrammarBuilder, Ref
-from tramontane.prompts.grammar.keywords import written
 from tramontane.schemas.chat import ChatCompletionRequest, JsonSchema, ResponseFormats
-from tramontane.schemas.messages import AssistantMessage, SystemMessage
-
-_INSTRUCTION: Final = "Your output should be an instance of a JSON object following this schema: {schema}"
-"""The hosted API's own sentence."""
+from tramontane.schemas.messages import AssistantMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +23,6 @@ class AnswerFormat:
         if self.json_schema is None:
             return builder.any_object()
         return builder.schema(self.json_schema.schema_definition)
-
-    @property
-    def instruction(self) -> SystemMessage | None:
-        """What the model is told of it; nothing of any object, as the hosted API asks its users to say it."""
-        if self.json_schema is None:
-            return None
-        return SystemMessage(content=_INSTRUCTION.format(schema=written(self.json_schema.schema_definition)))
 
 
 def answer_format(request: ChatCompletionRequest) -> AnswerFormat | None:

@@ -1,6 +1,7 @@
 """Thoughts, text and calls of whole answers, by text tags and by control tokens."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
@@ -22,7 +23,13 @@ from tramontane.parsing.stop import StopStrings
 
 CALLS, ARGS, CALL_ID, THINK, THINK_END = range(256, 261)
 VOCABULARY = Vocabulary(
-    [bytes([value]) for value in range(256)] + [b"<mark>"] * 5, special_ids=frozenset(range(256, 261))
+    [bytes([value]) for value in range(256)]
+    + [b"<tool_call>", b"</tool_call>", b"<mark>", b"<think>", b"</think>"],
+    special_ids=frozenset(range(256, 261)),
+)
+TAG_TOKENS = OutputFormat(
+    TaggedCalls(tokens={"<tool_call>": CALLS, "</tool_call>": ARGS}),
+    TaggedThoughts(tokens={"<think>": THINK, "</think>": THINK_END}),
 )
 TAGS = OutputFormat(TaggedCalls(), TaggedThoughts())
 LISTED = OutputFormat(ListedCalls(CALLS), TokenThoughts(THINK, THINK_END))
@@ -38,9 +45,15 @@ def tokens(*parts):
     return [i for part in parts for i in ([part] if isinstance(part, int) else part.encode())]
 
 
-def read(output_format, ids, cuts=(), *, cut=False, stop=(), begins_in=Section.TEXT):
+def read(output_format, ids, cuts=(), *, cut=False, stop=(), begins_in=Section.TEXT, max_calls=None):
     """Text, thought and calls."""
-    parser = AnswerParser(VOCABULARY, StopStrings(stop), output_format=output_format, begins_in=begins_in)
+    parser = AnswerParser(
+        VOCABULARY,
+        StopStrings(stop),
+        output_format=output_format,
+        begins_in=begins_in,
+        max_calls=max_calls,
+    )
     pieces = [parser.feed(piece) for piece in pieces_of(list(ids), cuts)] + [parser.flush(cut=cut)]
     calls = [(call.name, call.arguments) for call in parser.found.calls]
     return "".join(p.text for p in pieces), "".join(p.thought for p in pieces), calls
@@ -49,6 +62,8 @@ def read(output_format, ids, cuts=(), *, cut=False, stop=(), begins_in=Section.T
 def tagged(text, **options):
     return read(TAGS, tokens(text), **options)
 
+
+begins = st.sampled_from([Section.TEXT, Section.THOUGHT])
 
 SNIPPETS = [
     "<think>", "</think>", "<tool_call>", "</tool_call>", "<tool", "_call>", "<thi", "</", " ", "\n", "é",
@@ -77,24 +92,26 @@ MARKED = [
     cut_points,
     st.booleans(),
     st.sampled_from([(), ("x",), ("> ",)]),
-    st.sampled_from(Section),
+    begins,
+    st.sampled_from([None, 1, 2]),
 )
-def test_tags_are_found_however_the_answer_is_split(snippets, cuts, cut, stop, begins_in):
+def test_tags_are_found_however_the_answer_is_split(snippets, cuts, cut, stop, begins_in, max_calls):
     ids = tokens(*snippets)
-    options = {"cut": cut, "stop": stop, "begins_in": begins_in}
+    options = {"cut": cut, "stop": stop, "begins_in": begins_in, "max_calls": max_calls}
     assert read(TAGS, ids, cuts, **options) == read(TAGS, ids, **options)
 
 
 @given(
-    st.sampled_from([LISTED, NAMED, NAMED_WITH_ID]),
+    st.sampled_from([LISTED, NAMED, NAMED_WITH_ID, TAG_TOKENS]),
     st.lists(st.sampled_from(MARKED), max_size=12),
     cut_points,
     st.booleans(),
-    st.sampled_from(Section),
+    begins,
+    st.sampled_from([None, 1, 2]),
 )
-def test_marks_are_found_however_the_answer_is_split(output_format, parts, cuts, cut, begins_in):
+def test_marks_are_found_however_the_answer_is_split(output_format, parts, cuts, cut, begins_in, max_calls):
     ids = tokens(*parts)
-    options = {"cut": cut, "begins_in": begins_in}
+    options = {"cut": cut, "begins_in": begins_in, "max_calls": max_calls}
     assert read(output_format, ids, cuts, **options) == read(output_format, ids, **options)
 
 
@@ -226,9 +243,34 @@ def test_calls_by_tokens_that_the_length_cuts(output_format, answer, calls):
     assert read(output_format, tokens(*answer), cut=True)[2] == calls
 
 
-def test_an_answer_can_begin_behind_the_mark_of_a_call():
-    assert read(NAMED, tokens("f", ARGS, '{"a":1}'), begins_in=Section.CALLS) == ("", "", [F])
-    assert read(LISTED, tokens('[{"name": "f"}]'), begins_in=Section.CALLS) == ("", "", [("f", "{}")])
+@pytest.mark.parametrize(
+    ("output_format", "answer", "expected"),
+    [
+        (TAGS, ["I look. ", CALL, "\n", CALL], "I look. "),
+        (TAGS, [f'<tool_call>[{CALL[12:-13]}, {{"name": "g"}}]</tool_call>'], ""),
+        (TAGS, [BROKEN, "\n", CALL, "more"], BROKEN),
+        (TAG_TOKENS, ["I look.", CALLS, '{"name": "f", "arguments": {"a": 1}}', ARGS, "more"], "I look."),
+        (LISTED, [CALLS, '[{"name": "f", "arguments": {"a": 1}}, {"name": "g", "arguments": {}}]'], ""),
+        (NAMED, ["Hi", CALLS, "f", ARGS, '{"a":1}', CALLS, "g", ARGS, "{}"], "Hi"),
+        (NAMED_WITH_ID, [CALLS, "f", CALL_ID, "abcdefghi", ARGS, '{"a":1}', CALLS, "g"], ""),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("cut", [False, True])
+def test_an_answer_is_over_with_the_last_call_that_there_may_be(output_format, answer, expected, cut):
+    ids = tokens(*answer)
+    assert read(output_format, ids, cut=cut, max_calls=1) == (expected.rstrip(), "", [F])
+
+    parser = AnswerParser(VOCABULARY, output_format=output_format, max_calls=1)
+    parser.feed(ids)
+    assert parser.stopped
+    assert parser.token_count < len(ids)
+
+
+def test_tags_that_are_control_tokens_are_read_as_what_they_are_written_as():
+    answer = tokens(THINK, "Hm.", THINK_END, "I look.", CALLS, '{"name": "f", "arguments": {"a": 1}}', ARGS)
+    assert read(TAG_TOKENS, answer) == ("I look.", "Hm.", [F])
+    silent = replace(TAG_TOKENS, calls=None)
+    assert read(silent, answer) == ('I look.{"name": "f", "arguments": {"a": 1}}', "Hm.", [])
 
 
 def test_half_a_character_before_a_mark_is_never_completed():

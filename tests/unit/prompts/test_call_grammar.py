@@ -5,9 +5,10 @@ import pytest
 from jsonschema import Draft7Validator
 
 from tests.support.ebnf import Ebnf
-from tramontane.core.output_format import ListedCalls, NamedCalls, TaggedCalls
+from tramontane.core.output_format import ListedCalls, NamedCalls, OutputFormat, TaggedCalls
+from tramontane.core.vocabulary import Vocabulary
 from tramontane.errors import ToolSchemaError
-from tramontane.parsing.calls import read_calls
+from tramontane.parsing.parser import AnswerParser
 from tramontane.prompts.call_grammar import calls, text_and_calls
 from tramontane.prompts.grammar.builder import GrammarBuilder
 from tramontane.schemas.tools import Function, Tool
@@ -20,24 +21,47 @@ TOOLS = [
 ]
 NICE = '<tool_call>\n{"name": "weather", "arguments": {"city": "Nice"}}\n</tool_call>'
 OTHER = '<tool_call>\n{"name": "other", "arguments": {}}\n</tool_call>'
-FORMATS = [TaggedCalls(), ListedCalls(0), NamedCalls(0, 1), NamedCalls(0, 1, 2)]
+WEATHER = '{"name": "weather", "arguments": {"city": "Nice"}}'
+CALLS, ARGS, CALL_ID = range(256, 259)
+CHARACTERS = {token: chr(0x100000 + token) for token in (CALLS, ARGS, CALL_ID)}
+MARK, ARGS_MARK, ID_MARK = CHARACTERS.values()
+TAG_TOKENS = {"<tool_call>": CALLS, "</tool_call>": ARGS}
+VOCABULARY = Vocabulary(
+    [bytes([value]) for value in range(256)] + [b"<tool_call>", b"</tool_call>", b"[CALL_ID]"],
+    special_ids=frozenset(CHARACTERS),
+)
+FORMATS = [
+    TaggedCalls(),
+    TaggedCalls(tokens=TAG_TOKENS),
+    ListedCalls(CALLS),
+    ListedCalls(CALLS, after_blank=True),
+    NamedCalls(CALLS, ARGS),
+    NamedCalls(CALLS, ARGS, CALL_ID),
+]
 
 
 def grammar(form, tools=TOOLS, max_calls=None):
-    builder = GrammarBuilder()
+    builder = GrammarBuilder(CHARACTERS)
     return Ebnf(builder.build(calls(builder, tools, form, max_calls)))
 
 
+def token_ids(text):
+    """As a model that obeys the grammar would write it, byte by byte."""
+    tokens = {character: token for token, character in CHARACTERS.items()}
+    return [i for c in text for i in ([tokens[c]] if c in tokens else c.encode())]
+
+
+@pytest.mark.parametrize("max_calls", [None, 1])
 @pytest.mark.parametrize("form", FORMATS)
-def test_whatever_the_grammar_allows_is_read_as_valid_calls(form):
-    ebnf, rng = grammar(form), random.Random(0)
+def test_whatever_the_grammar_allows_is_read_as_valid_calls(form, max_calls):
+    ebnf, rng = grammar(form, max_calls=max_calls), random.Random(0)
     schemas = {tool.function.name: tool.function.parameters for tool in TOOLS}
     for _ in range(100):
-        body = ebnf.sample(rng).removeprefix("<tool_call>" if isinstance(form, TaggedCalls) else "")
-        found = read_calls(body, form, cut=False)
-        assert found.calls
-        assert not found.text
-        for call in found.calls:
+        parser = AnswerParser(VOCABULARY, output_format=OutputFormat(form), max_calls=max_calls)
+        assert not any(parser.feed(token_ids(ebnf.sample(rng))) + parser.flush())
+        assert parser.found.calls
+        assert len(parser.found.calls) == (max_calls or len(parser.found.calls))
+        for call in parser.found.calls:
             arguments = json.loads(call.arguments)
             assert isinstance(arguments, dict)
             Draft7Validator(schemas[call.name]).validate(arguments)
@@ -46,9 +70,13 @@ def test_whatever_the_grammar_allows_is_read_as_valid_calls(form):
 @pytest.mark.parametrize(
     ("form", "text"),
     [
-        (TaggedCalls(), '<tool_call>\n{"name": "weather", "arguments": {"city": "Nice"}}\n</tool_call>'),
-        (ListedCalls(0), '[{"name": "weather", "arguments": {"city": "Nice"}}]'),
-        (NamedCalls(0, 1), 'weather[ARGS]{"city": "Nice"}'),
+        (TaggedCalls(), f"<tool_call>\n{WEATHER}\n</tool_call>"),
+        (TaggedCalls(tokens=TAG_TOKENS), f"{MARK}\n{WEATHER}\n{ARGS_MARK}"),
+        (ListedCalls(CALLS), f"{MARK}[{WEATHER}]"),
+        (ListedCalls(CALLS, after_blank=True), f"{MARK} [{WEATHER}]"),
+        (ListedCalls(CALLS), f'{MARK}[{WEATHER[:-1]}, "id": "aB3dEf7hI"}}]'),
+        (NamedCalls(CALLS, ARGS), f'{MARK}weather{ARGS_MARK}{{"city": "Nice"}}'),
+        (NamedCalls(CALLS, ARGS, CALL_ID), f'{MARK}weather{ID_MARK}aB3dEf7hI{ARGS_MARK}{{"city": "Nice"}}'),
     ],
 )
 def test_calls_are_written_as_the_model_writes_them(form, text):
@@ -62,11 +90,11 @@ def test_calls_are_written_as_the_model_writes_them(form, text):
     ("form", "text"),
     [
         (TaggedCalls(), '<tool_call>\n{"name": "other", "arguments": {}}\n</tool_call>'),
-        (NamedCalls(0, 1), "other[ARGS]{}"),
+        (NamedCalls(CALLS, ARGS), f"{MARK}other{ARGS_MARK}{{}}"),
     ],
 )
 def test_more_calls_than_one_only_where_they_may_be(form, text):
-    two = ("\n" if isinstance(form, TaggedCalls) else "[TOOL_CALLS]").join((text, text))
+    two = ("\n" if isinstance(form, TaggedCalls) else "").join((text, text))
     assert grammar(form).accepts(two)
     assert grammar(form, max_calls=1).accepts(text)
     assert not grammar(form, max_calls=1).accepts(two)

@@ -272,22 +272,26 @@ def test_the_template_tells_whether_the_model_thinks(template, thoughts, efforts
         ({"reasoning_effort": ReasoningEffort.none}, "False none"),
         ({"reasoning_effort": ReasoningEffort.high}, "True high"),
         ({"prompt_mode": MistralPromptMode.reasoning}, "True "),
-        ({"reasoning_effort": ReasoningEffort.high, "constrained_to": Section.TEXT}, "False high"),
+        ({"reasoning_effort": ReasoningEffort.high, "is_formed": True}, "True high"),
+        (
+            {"reasoning_effort": ReasoningEffort.none, "prompt_mode": MistralPromptMode.reasoning},
+            "False none",
+        ),
     ],
 )
-def test_a_model_thinks_if_it_is_asked_to_and_free_to(chat, expected):
+def test_a_model_thinks_if_it_is_asked_to(chat, expected):
     tokenizer = ByteTokenizer()
     renderer = ChatRenderer(tokenizer, "{{ enable_thinking }} {{ reasoning_effort }}{# <think> #}")
     assert rendered(renderer, tokenizer, TALK, **chat) == expected
 
 
-def thinking(template, *content, constrained_to=None):
+def thinking(template, *content, **asked):
     """What the answer begins with: in the prompt, as its text, as its thought, and how it goes on."""
     tokenizer = ByteTokenizer()
     messages = [UserMessage(content="u")]
     if content:
         messages.append(AssistantMessage(content=list(content), prefix=True))
-    chat = ChatInput(messages, constrained_to=constrained_to)
+    chat = ChatInput(messages, **asked)
     answer = ChatRenderer(tokenizer, template).render(chat, 512)
     return bytes(answer.prompt.token_ids).decode(), answer.prefix, answer.thought, answer.begins_in
 
@@ -313,9 +317,12 @@ def test_a_prefix_may_hold_a_thought_and_end_in_it(template, content, expected):
     assert thinking(template, *content) == expected
 
 
-def test_before_a_grammars_text_a_thought_is_closed():
+def test_before_a_form_a_thought_is_closed_unless_it_is_asked_for():
     expected = ("<think>\n\n</think>\n\n", "", "", Section.TEXT)
-    assert thinking(IN_THOUGHT, constrained_to=Section.CALLS) == expected
+    assert thinking(IN_THOUGHT, is_formed=True) == expected
+    asked = thinking(IN_THOUGHT, is_formed=True, reasoning_effort=ReasoningEffort.high)
+    assert asked == ("<think>\n", "", "", Section.THOUGHT)
+    assert thinking(IN_THOUGHT, OPEN, is_formed=True) == ("<think>\nHm", "", "Hm", Section.THOUGHT)
 
 
 def test_earlier_thoughts_are_shown_to_templates_that_ask_for_them():

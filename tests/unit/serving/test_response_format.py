@@ -6,12 +6,19 @@ import pytest
 from tests.support.ebnf import Ebnf
 from tests.support.metering import FreeMetering
 from tests.support.scripted_engine import CONTEXT, ScriptedEngine, catalog_of
-from tramontane.core.output_format import NamedCalls, OutputFormat, TaggedCalls
-from tramontane.engines.protocol import Ability
+from tramontane.core.output_format import (
+    NamedCalls,
+    OutputFormat,
+    Section,
+    TaggedCalls,
+    TaggedThoughts,
+    TokenThoughts,
+)
+from tramontane.engines.protocol import Ability, EngineInfo
 from tramontane.errors import FeatureNotEnabledError, InvalidRequestError, SchemaError
 from tramontane.schemas.chat import ChatCompletionRequest
 from tramontane.serving.chat import ChatService
-from tramontane.serving.constraints import constraint_of
+from tramontane.serving.constraints import Beginning, Constraint, Demand
 from tramontane.serving.response_format import answer_format
 from tramontane.serving.tools import tool_use
 
@@ -19,6 +26,9 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required"
 JSON_SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"properties": {"x": {"const": 1}}}}}
 ABLE = frozenset({Ability.GRAMMAR})
+CHARACTERS = {token: chr(0x100000 + token) for token in range(8)}
+CALLS, ARGS, THINK, THINK_END = (CHARACTERS[token] for token in range(1, 5))
+NAMED = OutputFormat(NamedCalls(1, 2), TokenThoughts(3, 4))
 
 
 def asking(**fields):
@@ -26,10 +36,18 @@ def asking(**fields):
     return ChatCompletionRequest.model_validate({"model": "chat", **fields})
 
 
-def constrained(output_format=OutputFormat(TaggedCalls()), abilities=ABLE, **fields):  # noqa: B008
+def constrained(
+    output_format=OutputFormat(TaggedCalls()),  # noqa: B008
+    abilities=ABLE,
+    beginning=Beginning(),  # noqa: B008
+    characters=CHARACTERS,
+    **fields,
+):
     request = asking(**fields)
-    constraint = constraint_of(tool_use(request), output_format, abilities, answer_format(request))
-    return constraint.grammar and Ebnf(constraint.grammar)
+    info = EngineInfo("e", 300, 100, slots=1, abilities=abilities, control_characters=characters)
+    demand = Demand(tool_use(request), answer_format(request))
+    grammar = Constraint(demand, output_format, info).grammar(beginning)
+    return grammar and Ebnf(grammar)
 
 
 def engine_with(*abilities, **options):
@@ -80,9 +98,61 @@ def test_a_forced_call_comes_before_the_form():
     assert grammar.accepts('<tool_call>\n{"name": "f", "arguments": {"x": 1}}\n</tool_call>')
 
 
-def test_calls_that_a_grammar_cannot_begin_are_refused_beside_a_form():
-    with pytest.raises(InvalidRequestError, match="set tool_choice to none, any or one function"):
-        constrained(OutputFormat(NamedCalls(start=1, arguments=2)), response_format=JSON_SCHEMA, tools=[TOOL])
+def test_calls_that_control_tokens_mark_can_come_instead_of_an_answer_too():
+    grammar = constrained(NAMED, response_format=JSON_SCHEMA, tools=[TOOL])
+    assert grammar.accepts('{"a": 1}')
+    assert grammar.accepts(f'{CALLS}f{ARGS}{{"x": 1}}')
+    assert not grammar.accepts(f'{THINK}Hm.{THINK_END}{{"a": 1}}')
+
+
+@pytest.mark.parametrize(
+    ("output_format", "thought"),
+    [
+        (NAMED, f"{THINK}Let me see: {{.{THINK_END}"),
+        (OutputFormat(None, TaggedThoughts()), "<think>\nLet me see: {.</thi\n</think>\n\n"),
+    ],
+)
+def test_a_model_that_is_asked_to_think_may_do_so_before_it_obeys(output_format, thought):
+    thinking = Beginning(thinks=True)
+    grammar = constrained(output_format, beginning=thinking, response_format=JSON_SCHEMA)
+    assert grammar.accepts(thought + '{"a": 1}')
+    assert grammar.accepts('{"a": 1}')
+    assert not grammar.accepts(thought + "Hello")
+    assert not grammar.accepts(thought)
+
+
+def test_a_thought_that_the_prompt_begins_is_ended_first():
+    begun = Beginning(Section.THOUGHT)
+    grammar = constrained(NAMED, beginning=begun, tools=[TOOL], tool_choice="any")
+    assert grammar.accepts(f'Hm.{THINK_END}{CALLS}f{ARGS}{{"x": 1}}')
+    assert not grammar.accepts(f'{CALLS}f{ARGS}{{"x": 1}}')
+
+
+def test_strict_functions_are_obeyed_behind_any_text_and_thought():
+    strict = {"type": "function", "function": TOOL["function"] | {"strict": True}}
+    grammar = constrained(NAMED, tools=[strict])
+    call = f'{CALLS}f{ARGS}{{"x": 1}}'
+    for before in ("", "Hello.", f"{THINK}Hm.{THINK_END}So."):
+        assert grammar.accepts(before)
+        assert grammar.accepts(before + call)
+        assert not grammar.accepts(before + call.replace("1", "2"))
+
+
+def test_a_blank_that_the_tokenizer_puts_before_text_is_free():
+    grammar = constrained(beginning=Beginning(drops_blank=True), response_format=JSON_SCHEMA)
+    assert grammar.accepts('{"a": 1}')
+    assert grammar.accepts(' {"a": 1}')
+    assert not constrained(response_format=JSON_SCHEMA).accepts(' {"a": 1}')
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [({"tools": [TOOL], "tool_choice": "any"}, "tool_choice"),
+     ({"tools": [TOOL], "response_format": JSON_SCHEMA}, "response_format")],
+)  # fmt: skip
+def test_an_engine_that_cannot_spell_the_marks_refuses_by_name(fields, name):
+    with pytest.raises(FeatureNotEnabledError, match=f"{name} is not enabled for this model"):
+        constrained(NAMED, characters={}, **fields)
 
 
 def test_an_engine_without_grammars_refuses_by_name():

@@ -24,7 +24,7 @@ from tramontane.errors import ModelStoreError
 from tramontane.weights.artifact import GRAPH, Artifact, read_artifact
 from tramontane.weights.quantization_setting import Quantization
 
-BUILDER_VERSION = 4
+BUILDER_VERSION = 5
 """Raised with every change of what the conversion writes."""
 
 _CONVERTING = ".converting"

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from tramontane.core.prompt import TokensPrompt
 from tramontane.core.sampling import SamplingParams
 from tramontane.engines.checks import check_generation, check_input
+from tramontane.engines.openvino.control_characters import control_characters
 from tramontane.engines.openvino.grammar_limits import check_grammar
 from tramontane.engines.openvino.messages import (
     Abort,
@@ -129,14 +130,16 @@ class OpenVinoGenerationEngine(_OpenVinoEngine):
     ) -> None:
         manifest = artifact.manifest
         blocks = kv_cache_tokens // BLOCK_TOKENS
+        control_ids = frozenset((*manifest.special_token_ids, *manifest.stop_token_ids))
         info = EngineInfo(
             name="openvino",
             vocabulary_size=manifest.vocabulary_size,
             max_context_length=min(manifest.max_context_length, blocks * BLOCK_TOKENS),
             slots=slots,
             abilities=frozenset({Ability.GRAMMAR, Ability.LOGPROBS}),
+            control_characters=control_characters(control_ids),
         )
-        self._control_ids = frozenset((*manifest.special_token_ids, *manifest.stop_token_ids))
+        self._control_ids = control_ids
         hello = LoadGeneration(str(artifact.path), blocks, threads)
         super().__init__(info, artifact.path, hello, policy)
         self._mailboxes: dict[int, Mailbox] = {}

@@ -6,6 +6,7 @@ from pathlib import Path
 import openvino as ov
 from tokenizers import Tokenizer
 
+from tramontane.engines.openvino.control_characters import grammar_bytes
 from tramontane.engines.openvino.graph.detokenizer import detokenizer_graph
 from tramontane.weights.artifact import DETOKENIZER, MISTRAL_TOKENIZER, TOKENIZER, ArtifactManifest
 from tramontane.weights.mistral_tokenizer import MistralTokenizerFile
@@ -36,7 +37,8 @@ def write_detokenizer(
             pass
         case _:
             vocabulary = read_vocabulary(folder / TOKENIZER, manifest.vocabulary_size, special_ids, stop_ids)
-    graph = detokenizer_graph(vocabulary.token_bytes, special_ids | stop_ids, manifest.vocabulary_size)
+    tokens = grammar_bytes(vocabulary.token_bytes, special_ids | stop_ids)
+    graph = detokenizer_graph(tokens, manifest.vocabulary_size)
     ov.save_model(graph, folder / DETOKENIZER, compress_to_fp16=False)
 
 

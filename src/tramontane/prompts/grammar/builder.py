@@ -1,15 +1,20 @@
 """Grammars for answers that must have a form: JSON of a schema, any JSON object, tool calls of those."""
 
+from collections.abc import Iterable, Mapping
+
 from tramontane.errors import SchemaError
 from tramontane.prompts.grammar import any_json, ebnf
 from tramontane.prompts.grammar.expressions import (
     ANY_CHARACTER,
     EMPTY,
+    NOTHING,
+    Characters,
     Expression,
     Rule,
     Text,
     characters,
     choice,
+    joined,
     repeat,
     sequence,
     without,
@@ -26,14 +31,30 @@ class GrammarBuilder:
     """Puts the grammar of one answer together.
 
     JSON is compact as Python's `json.dumps` writes it.
+
+    Args:
+        control_characters: what stands for control tokens in the grammar, by their ids.
+        stop_ids: the control tokens that end an answer.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, control_characters: Mapping[int, str] | None = None, stop_ids: Iterable[int] = ()
+    ) -> None:
         self._rules: dict[str, ebnf.Definition] = dict(any_json.RULES)
+        self._control_characters = control_characters or {}
+        self._ends = [self._control_characters[i] for i in stop_ids if i in self._control_characters]
 
     def literal(self, text: str) -> Ref:
         """Exactly `text`."""
         return Text(text)
+
+    def token(self, token_id: int) -> str:
+        """What stands for a control token. Raises KeyError if nothing does."""
+        return self._control_characters[token_id]
+
+    def tag(self, text: str, tokens: Mapping[str, int]) -> str:
+        """A tag that is text, unless it is one of the control `tokens`."""
+        return self.token(tokens[text]) if text in tokens else text
 
     def any_object(self) -> Ref:
         """Any JSON object."""
@@ -67,9 +88,17 @@ class GrammarBuilder:
         once_or_more = sequence(ref, more)
         return once_or_more if at_least else repeat(once_or_more, 0, 1)
 
-    def text_until(self, mark: str, then: Ref) -> Ref:
-        """Any text without `mark`, or such a text, `mark` and `then`."""
+    def text_until(self, mark: str, then: Ref, *, optional: bool = False, tokens: Iterable[int] = ()) -> Ref:
+        """Any text without `mark`, then `mark` and `then`; if that is `optional`, or such a text alone.
+
+        `tokens` are control tokens that may be in the text.
+        """
         prefix = f"text_{len(self._rules)}_"
+        end = EMPTY if optional else NOTHING
+        # The engine's library loses stop tokens where nearly all tokens are possible, unless they are text.
+        ends = self._ends if optional else ()
+        control = characters(*map(self.token, tokens), *ends)
+        text = Characters(joined((*ANY_CHARACTER.ranges, *control.ranges)))
         for known in range(len(mark)):
             following = {character: _known_of(mark, mark[:known] + character) for character in mark}
             paths = [
@@ -78,8 +107,8 @@ class GrammarBuilder:
                 if state
             ]
             marked = characters(*(character for character, state in following.items() if state))
-            other = sequence(without(ANY_CHARACTER, marked), Rule(f"{prefix}0"))
-            self._rules[f"{prefix}{known}"] = ebnf.Definition(choice(EMPTY, *paths, other))
+            other = sequence(without(text, marked), Rule(f"{prefix}0"))
+            self._rules[f"{prefix}{known}"] = ebnf.Definition(choice(end, *paths, other))
         return Rule(f"{prefix}0")
 
     def build(self, root: Ref) -> str:

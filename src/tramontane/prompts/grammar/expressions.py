@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-LAST_CHARACTER: Final = 0x10FFFF
+LAST_CHARACTER: Final = 0xFFFFF
+"""The characters above are private: in a grammar they stand for control tokens (`SamplingParams.grammar`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,6 @@ def without(minuend: Characters, *subtrahends: Characters) -> Characters:
 
 
 ANY_CHARACTER: Final = Characters(((0, 0xD7FF), (0xE000, LAST_CHARACTER)))
-"""Surrogates are no characters: UTF-8 cannot write them."""
+"""Surrogates are no characters, as UTF-8 cannot write them; what is above the last one, JSON can escape."""
 DIGIT: Final = characters(("0", "9"))
 HEX_DIGIT: Final = characters(("0", "9"), ("a", "f"), ("A", "F"))

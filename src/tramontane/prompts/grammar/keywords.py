@@ -3,6 +3,8 @@
 import json
 from typing import Any, Final
 
+from tramontane.prompts.grammar.expressions import LAST_CHARACTER
+
 Schema = bool | dict[str, Any]
 
 TYPES: Final = frozenset({"null", "boolean", "integer", "fraction", "string", "array", "object"})
@@ -67,9 +69,9 @@ _TYPE_NAMES: Final[dict[type, str]] = {
 
 
 def written(value: object) -> str:
-    """A value as `json.dumps` writes it, in UTF-8 where UTF-8 can."""
+    """A value as `json.dumps` writes it, in UTF-8 but for characters that a grammar cannot spell."""
     text = json.dumps(value, ensure_ascii=False)
-    return text if text.isascii() or _is_unicode(text) else json.dumps(value)
+    return text if text.isascii() else "".join(map(_spelled, text))
 
 
 def key_of(value: object) -> object:
@@ -84,5 +86,7 @@ def key_of(value: object) -> object:
     return value
 
 
-def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+def _spelled(character: str) -> str:
+    """Escaped, if it is half a character or stands for a control token."""
+    can_be = not "\ud800" <= character <= "\udfff" and ord(character) <= LAST_CHARACTER
+    return character if can_be else json.dumps(character)[1:-1]

@@ -72,7 +72,43 @@ def closed_objects_with_a_value(draw):
 def test_valid_values_can_be_said(schema_and_value):
     schema, value = schema_and_value
     assert validator_of(schema).is_valid(value)
-    assert grammar_of(schema).accepts(json.dumps(value, ensure_ascii=False))
+    assert grammar_of(schema).accepts(spelled(value))
+
+
+def spelled(value):
+    """With escapes for characters of the last plane, which stand for control tokens in a grammar."""
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub("[\U00100000-\U0010ffff]", lambda match: json.dumps(match[0])[1:-1], text)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"const": "é\U00100009"}, "é\U00100009"),
+        ({"enum": [{"\U00100009": 1}]}, {"\U00100009": 1}),
+        ({"properties": {"\U00100009": {"const": 1}}}, {"\U00100009": 1}),
+        ({"type": "string", "pattern": "^[\U00100009-\U0010000a]x$"}, "\U00100009x"),
+        ({"type": "string", "pattern": "^\U00100009$"}, "\U00100009"),
+    ],
+)
+def test_nothing_in_a_schema_can_spell_a_control_token(schema, value):
+    grammar = grammar_of(schema)
+    assert grammar.accepts(spelled(value))
+    assert not grammar.accepts(json.dumps(value, ensure_ascii=False))
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [{}, {"type": "string"}, {"type": "string", "maxLength": 3}, {"type": "string", "pattern": "^.$"},
+     {"type": "string", "pattern": "^[^a]$"}, {"type": "object", "propertyNames": {"minLength": 1}}],
+)  # fmt: skip
+def test_no_text_holds_a_control_token(schema):
+    grammar = grammar_of(schema)
+    for value in ("\U000fffff", {"\U000fffff": "\U000fffff"}):
+        if validator_of(schema).is_valid(value):
+            text = json.dumps(value, ensure_ascii=False)
+            assert grammar.accepts(text)
+            assert not grammar.accepts(text.replace("\U000fffff", "\U00100000"))
 
 
 def refusal_of(schema):

@@ -4,7 +4,7 @@ The library takes its vocabulary out of a detokenizer, a graph that turns token 
 no other use: text is the business of `parsing`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 
 import numpy as np
@@ -16,14 +16,13 @@ from openvino_tokenizers import _get_factory, _get_opset_factory
 from tramontane.engines.openvino.graph.nodes import Node
 
 
-def detokenizer_graph(token_bytes: Sequence[bytes], control_ids: Collection[int], size: int) -> ov.Model:
+def detokenizer_graph(token_bytes: Sequence[bytes], size: int) -> ov.Model:
     """Token ids [batch, tokens] → strings [batch], of a model that has `size` tokens.
 
-    Control tokens get no bytes, which is what keeps them out of answers that obey a grammar. There are as
-    many tokens as logits, or the library would write beside these: what is padded has no bytes either.
+    A token without bytes is kept out of answers that obey a grammar. There are as many tokens as logits, or
+    the library would write beside these: what is padded has no bytes.
     """
-    tokens = [b"" if i in control_ids else token for i, token in enumerate(token_bytes[:size])]
-    tokens += [b""] * (size - len(tokens))
+    tokens = [*token_bytes[:size], *[b""] * (size - len(token_bytes))]
     # A factory of our own would take the code of its operations with it when it goes; this one stays.
     factory = _get_factory()
     token_ids = ops.parameter([-1, -1], Type.i64)
