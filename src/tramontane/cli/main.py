@@ -15,6 +15,7 @@ from tramontane.errors import ConfigurationError, ModelStoreError, TramontaneErr
 COMMANDS: Final[Mapping[str, str]] = {
     "serve": "Start the server.",
     "chat": "Chat with a model in this terminal.",
+    "models": "List, plan, fetch, check and remove models.",
     "limits": "Show and change the limits of workspaces.",
 }
 
