@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 
 from tramontane.catalog.definition import ModelDefinition
@@ -91,8 +90,8 @@ def facts_of_files(path: Path) -> Facts:
         size = sum(file.stat().st_size for file in path.glob("*.bin"))
         return Facts([Choice("as it is", 0, size)], shape)
     try:
-        tensors = SafetensorsFolder(path)
-        parameters = sum(prod(tensors.describe(name)[0]) for name in tensors.names)
+        stem = "model" if any(path.glob("model*.safetensors")) else "consolidated"
+        parameters = SafetensorsFolder(path, stem).elements
     except ModelStoreError:
         parameters = sum(file.stat().st_size for file in path.glob("*.safetensors")) // 2
     return Facts(_forms(parameters, 0, shape), shape, parameters)
