@@ -14,10 +14,8 @@ from typing import Final
 from tramontane.catalog.machine import Machine
 from tramontane.catalog.shape import ModelShape
 
-BITS: Final[Mapping[str, float]] = {"bf16": 16, "int8": 8.5, "int4": 4.5}
-"""Bits a weight of the CPU engine's forms, scales of groups of 32 included."""
-_PRECISE_ENOUGH: Final = ("int8", "int4")
-"""What is chosen of by itself, the better one first: 16 bits read twice as much for the same answers."""
+BITS: Final[Mapping[str, float]] = {"none": 16, "int8": 8.5, "int4": 4.5}
+"""Bits a weight of the CPU engine's forms, as the setting `quantization` names them, scales included."""
 _ENGINE_BYTES: Final = 400 * 1024 * 1024
 """Of a worker process beside weights and cache; measured with small models."""
 _USABLE: Final = 0.9
@@ -90,7 +88,7 @@ def make_plan(
         shape: None if nobody knows it; then keys and values are not counted.
         machine: what there is.
         context_tokens: to be kept for all running answers together.
-        preferred: the quantisation that the operator, or the repository's default, asks for.
+        preferred: the quantisation that would be taken; None for the best that fits.
         gpu_engine: the engine that would be taken on a GPU, if this release has one.
     """
     per_token = kv_bytes_per_token(shape) if shape else 0
@@ -130,14 +128,11 @@ def least_memory(choices: Sequence[Choice]) -> int:
 
 
 def _best(needs: Sequence[Need]) -> Need | None:
-    """The best of those that are chosen by themselves; the smallest if room is tight; None without any."""
-    usual = [
-        need for need in needs if need.choice.file or need.choice.quantization in _PRECISE_ENOUGH
-    ] or needs
-    fitting = [need for need in usual if need.fit is Fit.YES]
+    """The best that fits; the smallest if room is tight; None without any."""
+    fitting = [need for need in needs if need.fit is Fit.YES]
     if fitting:
         return fitting[0]
-    tight = [need for need in usual if need.fit is Fit.TIGHT]
+    tight = [need for need in needs if need.fit is Fit.TIGHT]
     return min(tight, key=lambda need: need.memory, default=None)
 
 

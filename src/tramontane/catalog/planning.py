@@ -1,7 +1,7 @@
 """The plan of a model by name: what is known of it, here or at the hub, and the arithmetic of `plan`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tramontane.catalog.definition import ModelDefinition
@@ -11,12 +11,15 @@ from tramontane.catalog.machine import Machine, this_machine
 from tramontane.catalog.plan import Choice, Plan, least_memory, make_plan, quantized_here, ready_quantized
 from tramontane.catalog.shape import ModelShape, shape_of_files, shape_of_json
 from tramontane.errors import ConfigurationError, ModelStoreError
+from tramontane.weights.compression import choose_compression
 from tramontane.weights.hub import HubListing
 from tramontane.weights.hub_fetch import Approve
 from tramontane.weights.hub_files import NeededFiles, gguf_files, quantization_of
+from tramontane.weights.quantization_setting import Quantization
 from tramontane.weights.safetensors import SafetensorsFolder
 from tramontane.weights.source import HubSource, WheelSource
 from tramontane.weights.store import ModelStore
+from tramontane.weights.tensors import Encoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +52,12 @@ def plan_model(
     machine: Machine,
     *,
     context_tokens: int,
-    quantization: str | None = None,
+    quantization: Quantization = "auto",
     gpu_engine: str | None = None,
 ) -> PlannedModel:
     """What the model needs on `machine`. Reads at most configurations of a model that is not here.
+
+    `quantization` is the setting; what it means for weights in floating point is the conversion's own rule.
 
     Raises:
         ModelStoreError: the hub does not have it, or does not tell.
@@ -69,15 +74,26 @@ def plan_model(
         facts = _facts_of_size(largest.target, largest.size, source.size)
     else:
         facts = facts_of_files(store.place(source))
+    is_ready = any(choice.file for choice in facts.choices)
     plan = make_plan(
         facts.choices,
         facts.shape,
         machine,
-        context_tokens=context_tokens,
-        preferred=quantization or facts.preferred,
+        context_tokens=0 if definition.task == "embed" else context_tokens,
+        preferred=facts.preferred if is_ready else _compression(quantization, facts.parameters, machine),
         gpu_engine=gpu_engine,
     )
     return PlannedModel(definition, present, terms, facts.shape, facts.parameters, plan)
+
+
+def _compression(quantization: Quantization, parameters: int | None, machine: Machine) -> str | None:
+    """The form that the conversion would give weights of 16 bits; None for what is not weighed by numbers."""
+    if parameters is None:
+        return None
+    chosen = choose_compression(
+        quantization, elements=parameters, encoding=Encoding.BF16, memory=machine.memory
+    )
+    return f"int{chosen.bits}" if chosen.bits else "none"
 
 
 def facts_of_files(path: Path) -> Facts:
@@ -166,10 +182,11 @@ def _parameters(listing: HubListing, needed: NeededFiles) -> int:
 
 
 def _forms(parameters: int, download: int, shape: ModelShape | None) -> Sequence[Choice]:
-    """An encoder is small, and runs with the weights as they are."""
+    """An encoder whose numbers are not rounded computes with 32 bits."""
+    choices = quantized_here(parameters, download)
     if shape is not None and not shape.kv_heads:
-        return [Choice("f32", download, 4 * parameters)]
-    return quantized_here(parameters, download)
+        choices[0] = replace(choices[0], weights=4 * parameters)
+    return choices
 
 
 def _facts_of_size(name: str, size: int, download: int) -> Facts:

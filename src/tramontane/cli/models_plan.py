@@ -13,7 +13,9 @@ from tramontane.catalog.planning import PlannedModel, plan_model
 from tramontane.catalog.resolve import find_model
 from tramontane.cli.models_options import json_option, say, settings_of, store_options
 from tramontane.cli.table import billions, facts, size, table
+from tramontane.errors import ConfigurationError
 from tramontane.settings import EngineName
+from tramontane.weights.quantization_setting import Quantization
 
 _FIT_WORDS = {Fit.YES: "yes", Fit.TIGHT: "if other programs end", Fit.NO: "no"}
 
@@ -22,14 +24,18 @@ _FIT_WORDS = {Fit.YES: "yes", Fit.TIGHT: "if other programs end", Fit.NO: "no"}
 @click.argument("model")
 @click.option("--context", type=click.IntRange(min=1), help="Tokens of one conversation.")
 @click.option("--concurrency", type=click.IntRange(min=1), help="Conversations side by side.  [default: 1]")
-@click.option("--quantization", metavar="NAME", help="Form of the weights, instead of the one picked.")
+@click.option(
+    "--quantization",
+    type=click.Choice(get_args(Quantization)),
+    help="Form of the weights, as the setting; of GGUF files, name it in MODEL.",
+)
 @json_option
 @store_options
 def plan(
     model: str,
     context: int | None,
     concurrency: int | None,
-    quantization: str | None,
+    quantization: Quantization | None,
     as_json: bool,
     config: Path | None,
     cache_dir: Path | None,
@@ -46,9 +52,13 @@ def plan(
         model_store(settings),
         machine,
         context_tokens=tokens or (context or 8192) * (concurrency or 1),
-        quantization=quantization,
+        quantization=quantization or settings.quantization,
         gpu_engine="vllm" if "vllm" in get_args(EngineName) else None,
     )
+    if quantization and any(need.choice.file for need in planned.plan.needs):
+        raise ConfigurationError(
+            f"{model} is quantised already: --quantization says nothing. Name a form in it, as {model}:Q8_0."
+        )
     say(_text(model, planned, machine), _json(planned, machine), as_json=as_json)
 
 

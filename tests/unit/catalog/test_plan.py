@@ -26,7 +26,7 @@ def test_memory_is_weights_and_cache_and_the_engine():
     # A token: keys and values of 30 layers and 8 heads, each of 120 numbers of a byte and 8 bytes of scale.
     assert kv_bytes_per_token(SHAPE) == 2 * 30 * 8 * 128
     plan = plan_of(100 * GB)
-    assert [need.choice.quantization for need in plan.needs] == ["bf16", "int8", "int4"]
+    assert [need.choice.quantization for need in plan.needs] == ["none", "int8", "int4"]
     assert [need.choice.weights for need in plan.needs] == [6_000_000_000, 3_187_500_000, 1_687_500_000]
     for need in plan.needs:
         assert need.kv_cache == 1000 * 61_440
@@ -37,7 +37,7 @@ def test_memory_is_weights_and_cache_and_the_engine():
 @pytest.mark.parametrize(
     ("memory", "available", "fits", "picked"),
     [
-        (100, 100, [Fit.YES, Fit.YES, Fit.YES], "int8"),
+        (100, 100, [Fit.YES, Fit.YES, Fit.YES], "none"),
         (8, 5, [Fit.TIGHT, Fit.YES, Fit.YES], "int8"),
         (5, 4, [Fit.NO, Fit.TIGHT, Fit.YES], "int4"),
         (5, 1, [Fit.NO, Fit.TIGHT, Fit.TIGHT], "int4"),
@@ -58,14 +58,14 @@ def test_longer_conversations_need_more():
 
 
 def test_the_operators_choice_is_kept():
-    assert plan_of(100 * GB, preferred="bf16").picked.choice.quantization == "bf16"
-    assert plan_of(5 * GB, preferred="bf16").picked is None
+    assert plan_of(100 * GB, preferred="none").picked.choice.quantization == "none"
+    assert plan_of(5 * GB, preferred="none").picked is None
 
 
 def test_a_gpu_that_has_room_is_taken_if_there_is_an_engine_for_it():
     gpus = [Gpu("H100", 80 * GB, 80 * GB)]
     plan = plan_of(16 * GB, gpus=gpus, gpu_engine="vllm")
-    assert (plan.engine, plan.picked.choice.quantization) == ("vllm", "bf16")
+    assert (plan.engine, plan.picked.choice.quantization) == ("vllm", "none")
     assert plan_of(16 * GB, gpus=gpus).engine == "openvino"
     assert plan_of(16 * GB, gpus=[Gpu("old", GB, GB)], gpu_engine="vllm").engine == "openvino"
 
@@ -81,4 +81,4 @@ def test_forms_without_an_equal_in_the_engine_take_8_bits(quantization, weights)
 def test_without_measures_the_cache_is_not_counted():
     plan = make_plan(quantized_here(GB, 0), None, machine(100 * GB), context_tokens=1000)
     assert (plan.kv_bytes_per_token, plan.needs[0].kv_cache) == (0, 0)
-    assert plan.picked.choice.quantization == "int8"
+    assert plan.picked.choice.quantization == "none"

@@ -159,14 +159,14 @@ def test_a_restricted_licence_is_shown_and_must_be_accepted(models, hub):
 
 
 def test_a_plan_is_made_before_anything_is_fetched(models, hub, has_memory):
-    has_memory(5 * GB, 4 * GB)
+    has_memory(5 * GB, 4 * GB)  # of which 8 bits would take more than the conversion's 60 per cent
     code, out, _ = models("plan", MINISTRAL, "--context", "500", "--concurrency", "2", "--json")
     assert code == 0
     plan = json.loads(out)
     # As the test of the arithmetic has them.
     assert (plan["kv_bytes_per_token"], plan["context_tokens"]) == (61_440, 1000)
     weights = {need["quantization"]: need["weights"] for need in plan["needs"]}
-    assert weights == {"bf16": 6_000_000_000, "int8": 3_187_500_000, "int4": 1_687_500_000}
+    assert weights == {"none": 6_000_000_000, "int8": 3_187_500_000, "int4": 1_687_500_000}
     assert (plan["picked"], plan["engine"], plan["present"]) == ("int4", "openvino", False)
     assert [need["fit"] for need in plan["needs"]] == ["no", "tight", "yes"]
     assert hub.fetched() == ["config.json"]
@@ -195,6 +195,15 @@ def test_a_plan_of_a_model_that_is_here_needs_no_network(models, hub, has_memory
     plan = json.loads(models("plan", MINISTRAL, "--json")[1])
     assert (plan["present"], plan["shape"]["layers"]) == (True, 30)
     assert hub.requests == []
+
+
+def test_a_plan_takes_the_form_that_the_conversion_would(models, has_memory):
+    has_memory(100 * GB)
+    assert json.loads(models("plan", MINISTRAL, "--json")[1])["picked"] == "int8"
+    for name, form in (("int4-128", "int4"), ("none", "none")):
+        assert json.loads(models("plan", MINISTRAL, "--quantization", name, "--json")[1])["picked"] == form
+    code, _, err = models("plan", "me/ggufs", "--quantization", "int4")
+    assert (code, "Name a form in it, as me/ggufs:Q8_0" in err) == (2, True)
 
 
 def test_what_does_not_fit_is_told(models, has_memory):
