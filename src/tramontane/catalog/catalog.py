@@ -41,6 +41,8 @@ LoadedModel = GenerationModel | EmbeddingModel
 class Catalog:
     """All loaded models by id and alias. An alias that two models claim belongs to the first.
 
+    A name of the model itself goes before one that another model only stands in for.
+
     Raises:
         ConfigurationError: two models have the same id of their own.
     """
@@ -54,9 +56,12 @@ class Catalog:
                 f"Two models are called the same: {', '.join(model.profile.id for model in models)}. "
                 f"Rename the file or folder of one of them."
             )
-        for model in models:
-            for model_id in (model.profile.id, *model.profile.aliases):
-                self._by_id.setdefault(model_id, model)
+        own_names = [
+            (name, model) for model in models for name in (model.profile.id, *model.profile.own_aliases)
+        ]
+        stand_ins = [(name, model) for model in models for name in model.profile.aliases]
+        for name, model in own_names + stand_ins:
+            self._by_id.setdefault(name, model)
 
     def __iter__(self) -> Iterator[LoadedModel]:
         return iter(self._models)
@@ -67,7 +72,13 @@ class Catalog:
 
     def ids(self) -> Sequence[str]:
         """Every id and alias, models in order, each model's own id first."""
-        return tuple(self._by_id)
+        return tuple(model_id for model in self._models for model_id in self.ids_of(model))
+
+    def ids_of(self, model: LoadedModel) -> Sequence[str]:
+        """What really reaches `model`: an id that another one has a better claim to is not among them."""
+        profile = model.profile
+        names = (profile.id, *profile.own_aliases, *profile.aliases)
+        return tuple(name for name in names if self._by_id[name] is model)
 
     def generation(self, model_id: str, feature: str) -> GenerationModel:
         """The model for a completion; `feature` is what to call it in the refusal.

@@ -1,14 +1,10 @@
 """A model that could be served: what is known before its files are here."""
 
-from typing import Literal
-
 import msgspec
 
-from tramontane.catalog.hosted import hosted_ids
+from tramontane.catalog.hosted import Task, hosted_ids
 from tramontane.catalog.profile import Capabilities, ModelProfile
 from tramontane.weights.source import ModelSource
-
-Task = Literal["generate", "embed"]
 
 
 class ModelDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -28,12 +24,16 @@ class ModelDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     default_temperature: float | None = None
     default_repetition_penalty: float = 1.0
     capabilities: Capabilities = Capabilities()
+    own_aliases: tuple[str, ...] = ()
+    """Other names of the model itself, those of the hosted API among them if it serves these weights."""
+    owned_by: str = "tramontane"
 
     def profile(self, max_context_length: int) -> ModelProfile:
         """The model as it is served by an engine that takes `max_context_length` tokens.
 
-        It answers to the hosted ids of its task as their stand-in.
+        It answers to its own names as itself, and to all other hosted ids of its task as their stand-in.
         """
+        own = {self.id, *self.own_aliases}
         return ModelProfile(
             id=self.id,
             description=self.description,
@@ -41,5 +41,7 @@ class ModelDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
             max_context_length=min(max_context_length, self.max_context_length or max_context_length),
             default_temperature=self.default_temperature,
             default_repetition_penalty=self.default_repetition_penalty,
-            aliases=tuple(alias for alias in hosted_ids(self.task) if alias != self.id),
+            own_aliases=self.own_aliases,
+            aliases=tuple(alias for alias in hosted_ids(self.task) if alias not in own),
+            owned_by=self.owned_by,
         )

@@ -21,6 +21,8 @@ class ModelProfile:
     capabilities: Capabilities
     max_context_length: int
     default_temperature: float | None = None
+    own_aliases: tuple[str, ...] = ()
+    """Other names of the model itself."""
     aliases: tuple[str, ...] = ()
     """Hosted ids that it answers to as a stand-in, in the order in which they are listed."""
     owned_by: str = "tramontane"

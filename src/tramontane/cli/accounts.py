@@ -1,4 +1,4 @@
-"""What the commands of workspaces, keys and limits share: the database, opened for a moment, and its services.
+"""What the commands of workspaces, keys and limits share: the database, opened for a moment, its services.
 
 They work beside a running server, and without one; what they change holds there at once.
 """

@@ -20,6 +20,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "chat": "Chat with a model in this terminal.",
     "workspaces": "Manage workspaces: what keys, limits and usage belong to.",
     "keys": "Manage API keys and admin keys.",
+    "models": "List, plan, fetch, check and remove models.",
     "limits": "Show and change the limits of workspaces.",
     "db": "Upgrade, check and back up the database.",
 }

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, TextIO
 from tramontane.weights.progress import FetchProgress, Stage
 
 if TYPE_CHECKING:
-    from tramontane.bootstrap import PreparationProgress
     from tramontane.cli.progress_bars import ProgressBars
 
 STAGE_WORDS: Final = {
@@ -23,13 +22,13 @@ STAGE_WORDS: Final = {
 
 
 @contextmanager
-def preparation_progress(stream: TextIO | None = None) -> Iterator["PreparationProgress"]:
+def preparation_progress(stream: TextIO | None = None) -> Iterator["PlainProgress | LazyBars"]:
     """A display on `stream` (stderr) that ends with the block. While it is told nothing it shows nothing."""
     stream = stream or sys.stderr
     if not stream.isatty():
         yield PlainProgress(stream)
         return
-    bars = _LazyBars(stream)
+    bars = LazyBars(stream)
     try:
         yield bars
     finally:
@@ -61,6 +60,9 @@ class PlainProgress:
         """Print a line."""
         self._say(f"Converting {model} for this machine (once)")
 
+    def close(self) -> None:
+        """Nothing is left open."""
+
     def _say(self, line: str) -> None:
         self._stream.write(f"{line}\n")
         self._stream.flush()
@@ -79,7 +81,7 @@ class PlainProgress:
         return f"{figures}, {megabytes(speed)}/s, {seconds_left:.0f} s left"
 
 
-class _LazyBars:
+class LazyBars:
     """Loads the drawing library when there is something to draw: most starts have nothing to fetch."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -87,14 +89,18 @@ class _LazyBars:
         self._bars: ProgressBars | None = None
 
     def fetching(self, update: FetchProgress) -> None:
+        """Draw it."""
         self._drawn().fetching(update)
 
     def converting(self, model: str) -> None:
+        """Draw it."""
         self._drawn().converting(model)
 
     def close(self) -> None:
+        """Leave the terminal to others; the next update draws anew."""
         if self._bars is not None:
             self._bars.close()
+            self._bars = None
 
     def _drawn(self) -> "ProgressBars":
         if self._bars is None:

@@ -26,9 +26,10 @@ def serve(config: Path | None, **choices: object) -> None:
 
     The first start fetches the built-in models and makes an API key, which it prints once. Every option can
     be set in the environment and in a TOML file too; options go first, then the environment, then the file.
-    Keys and URLs with passwords are no options, because other users of a machine can read command lines:
-    set TRAMONTANE_API_KEY, TRAMONTANE_ADMIN_KEY, TRAMONTANE_CONSOLE_PASSWORD, TRAMONTANE_DATABASE_URL and
-    TRAMONTANE_REDIS_URL, or api_key, admin_key, console_password, database_url and redis_url in the file.
+    Keys, tokens and URLs with passwords are no options, because other users of a machine can read command
+    lines: set TRAMONTANE_API_KEY, TRAMONTANE_ADMIN_KEY, TRAMONTANE_CONSOLE_PASSWORD, TRAMONTANE_HUB_TOKEN,
+    TRAMONTANE_DATABASE_URL and TRAMONTANE_REDIS_URL, or api_key, admin_key, console_password, hub_token,
+    database_url and redis_url in the file.
     """
     settings = load_settings(config, **choices)
     configure_logging(settings.log_level, settings.log_format)

@@ -6,9 +6,9 @@ belong to it fails the hash, upon which the caller starts anew.
 
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final
@@ -49,8 +49,12 @@ class Downloader:
     """Seconds without a byte after which a connection counts as cut. There is no limit on the whole."""
     sleep: Callable[[float], None] = time.sleep
 
-    def download(self, url: str, part: Path, size: int, report: Report) -> int:
+    def download(
+        self, url: str, part: Path, size: int, report: Report, headers: Mapping[str, str] | None = None
+    ) -> int:
         """Fetch the rest of `url` into `part`, until it has `size` bytes; how many it had before.
+
+        `headers` go to the host of `url`; an `authorization` among them is not sent on to another one.
 
         Raises:
             NoEntryError: no byte came, for a reason that may not hold for pip.
@@ -62,7 +66,7 @@ class Downloader:
             part.unlink()
         resumed_from = _length(part)
         with self._client() as client:
-            self._persist(_Transfer(client, url, part, size, report, resumed_from))
+            self._persist(_Transfer(client, url, part, size, report, resumed_from, headers or {}))
         return resumed_from
 
     def _client(self) -> httpx.Client:
@@ -100,6 +104,7 @@ class _Transfer:
     size: int
     report: Report
     resumed_from: int
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def host(self) -> str:
@@ -112,7 +117,9 @@ class _Transfer:
         """One request for what is missing."""
         start = self.length()
         # A compressed transfer could not be resumed.
-        headers = {"accept-encoding": "identity"} | ({"range": f"bytes={start}-"} if start else {})
+        headers = {**self.headers, "accept-encoding": "identity"} | (
+            {"range": f"bytes={start}-"} if start else {}
+        )
         with (
             _translated(self.host),
             self.client.stream("GET", self.url, headers=headers) as response,

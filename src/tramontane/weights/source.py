@@ -38,10 +38,35 @@ class WheelSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
     """The file that is the model, below its folder; empty if the folder is."""
 
 
+class HubSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="hub"):
+    """A model in a repository of the Hugging Face hub, or the part of one that is chosen by a file's name."""
+
+    repository: str
+    """`organisation/name`."""
+    revision: str = "main"
+    """A branch, a tag or a commit. What was fetched of a branch stays until it is pulled again."""
+    file: str | None = None
+    """One GGUF file of the repository."""
+    quantization: str | None = None
+    """The GGUF file of this quantisation, for instance "Q4_K_M"."""
+
+    @property
+    def reference(self) -> str:
+        """How people name it: `organisation/name`, with what was chosen."""
+        chosen = f"/{self.file}" if self.file else f":{self.quantization}" if self.quantization else ""
+        revision = "" if self.revision == "main" else f"@{self.revision}"
+        return f"{self.repository}{chosen}{revision}"
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder in the store, one for each thing that can be referred to."""
+        return self.reference.replace("/", "--").replace(":", "--")
+
+
 class LocalSource(msgspec.Struct, frozen=True, tag_field="kind", tag="local"):
     """A file or folder of the operator's, used where it lies."""
 
     path: Path
 
 
-ModelSource = WheelSource | LocalSource
+ModelSource = WheelSource | HubSource | LocalSource

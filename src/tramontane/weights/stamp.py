@@ -8,13 +8,30 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
-from tramontane.weights.source import WheelMember
-
 _STAMP: Final = ".stamp.json"
+
+
+class PinnedFile(Protocol):
+    """A file of a model, and what it must be."""
+
+    @property
+    def target(self) -> str:
+        """Its place below the model's folder."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Of its content, in hexadecimal digits."""
+        ...
 
 
 class _Seen(msgspec.Struct, frozen=True, array_like=True):
@@ -23,7 +40,7 @@ class _Seen(msgspec.Struct, frozen=True, array_like=True):
     sha256: str
 
 
-def holds_members(folder: Path, members: Sequence[WheelMember]) -> bool:
+def holds_members(folder: Path, members: Sequence[PinnedFile]) -> bool:
     """Whether every member lies in `folder` with its pinned content. Milliseconds, if the stamp says so."""
     try:
         return _holds(folder, members)
@@ -31,7 +48,7 @@ def holds_members(folder: Path, members: Sequence[WheelMember]) -> bool:
         return False
 
 
-def write_stamp(folder: Path, members: Sequence[WheelMember]) -> None:
+def write_stamp(folder: Path, members: Sequence[PinnedFile]) -> None:
     """Remember that every member in `folder` has its pinned content, as the caller has checked.
 
     Raises:
@@ -40,7 +57,24 @@ def write_stamp(folder: Path, members: Sequence[WheelMember]) -> None:
     _write(folder, _look(folder, members))
 
 
-def _holds(folder: Path, members: Sequence[WheelMember]) -> bool:
+def altered_members(folder: Path, members: Sequence[PinnedFile]) -> list[str]:
+    """The members that are missing or have another content, whatever the stamp says. Reads every byte."""
+    return [member.target for member in members if not _is_pinned(folder / member.target, member)]
+
+
+def forget(folder: Path) -> None:
+    """Remove the stamp, so that every file is hashed at the next look."""
+    (folder / _STAMP).unlink(missing_ok=True)
+
+
+def _is_pinned(path: Path, member: PinnedFile) -> bool:
+    try:
+        return path.stat().st_size == member.size and _sha256(path) == member.sha256
+    except OSError:
+        return False
+
+
+def _holds(folder: Path, members: Sequence[PinnedFile]) -> bool:
     found = _look(folder, members)
     if any(found[member.target].size != member.size for member in members):
         return False
@@ -53,7 +87,7 @@ def _holds(folder: Path, members: Sequence[WheelMember]) -> bool:
     return True
 
 
-def _look(folder: Path, members: Sequence[WheelMember]) -> dict[str, _Seen]:
+def _look(folder: Path, members: Sequence[PinnedFile]) -> dict[str, _Seen]:
     found = {}
     for member in members:
         status = (folder / member.target).stat()
