@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from tramontane.catalog.builtin import builtin_models, default_model
 from tramontane.catalog.definition import ModelDefinition, Task
 from tramontane.catalog.profile import Capabilities
@@ -32,6 +34,25 @@ def resolve_model(value: str | None, task: Task) -> ModelDefinition:
         raise _unusable(value, "is neither a built-in model nor a file or folder here", task)
     _require_weights(path, value, task)
     return _local_model(path, task)
+
+
+def adapted_model(base: ModelDefinition, folder: Path) -> ModelDefinition:
+    """The model `base` with the LoRA adapter in `folder`, under the name of the folder.
+
+    Raises:
+        ConfigurationError: there is no such adapter.
+    """
+    if not (folder / "adapter_config.json").is_file():
+        raise ConfigurationError(
+            f"--adapters: {folder} is no folder with adapter_config.json and adapter_model.safetensors."
+        )
+    return msgspec.structs.replace(
+        base,
+        id=_id(folder.name),
+        name=folder.name,
+        description=f"{base.name} with the adapter {folder.name} of the operator's own.",
+        license=None,
+    )
 
 
 def _of_task(model: ModelDefinition, task: Task) -> ModelDefinition:
