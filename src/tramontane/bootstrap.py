@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from starlette.types import ASGIApp
@@ -23,7 +24,7 @@ from tramontane.catalog.catalog import Catalog, EmbeddingModel, GenerationModel,
 from tramontane.catalog.definition import ModelDefinition
 from tramontane.catalog.fake import CHAT_TEMPLATE, fake_chat_profile, fake_embedding_profile
 from tramontane.catalog.licenses import require_acceptance
-from tramontane.catalog.resolve import resolve_model
+from tramontane.catalog.resolve import adapted_model, resolve_model
 from tramontane.console.app import beside, create_console
 from tramontane.console.parts import Parts
 from tramontane.console.sessions import SessionService
@@ -82,6 +83,8 @@ class PreparedModel:
 
     definition: ModelDefinition
     artifact: Artifact
+    is_adapted: bool = False
+    """It is another one with an adapter, and stands in for nothing."""
 
 
 PreparedModels = Sequence[PreparedModel]
@@ -159,16 +162,42 @@ def prepare_models(
     paths = [store.fetch(definition.source) for definition in definitions]
     prepared = []
     for definition, path in zip(definitions, paths, strict=True):
+        sha256 = store.sha256(definition.source)
         artifact = convert_in_subprocess(
             path,
             settings.cache_dir,
-            source_sha256=store.sha256(definition.source),
+            source_sha256=sha256,
             quantization=settings.quantization,
             on_start=partial(progress.converting, definition.id),
         )
         if artifact.manifest.task != definition.task:
             raise ConfigurationError(f"{path} is a model for another task than the one that it is named for")
         prepared.append(PreparedModel(definition, artifact))
+        if definition.task == "generate":
+            prepared += _prepare_adapters(settings, definition, path, sha256, progress)
+    return prepared
+
+
+def _prepare_adapters(
+    settings: Settings,
+    base: ModelDefinition,
+    path: Path,
+    sha256: str | None,
+    progress: PreparationProgress,
+) -> list[PreparedModel]:
+    """The chat model with each of the operator's adapters worked in."""
+    prepared = []
+    for folder in settings.adapters:
+        definition = adapted_model(base, folder)
+        artifact = convert_in_subprocess(
+            path,
+            settings.cache_dir,
+            source_sha256=sha256,
+            quantization=settings.quantization,
+            adapter=folder,
+            on_start=partial(progress.converting, definition.id),
+        )
+        prepared.append(PreparedModel(definition, artifact, is_adapted=True))
     return prepared
 
 
@@ -263,6 +292,8 @@ async def _load_models(
 def _model(settings: Settings, prepared: PreparedModel) -> LoadedModel:
     artifact = prepared.artifact
     profile = prepared.definition.profile(artifact.manifest.max_context_length)
+    if prepared.is_adapted:
+        profile = replace(profile, aliases=())
     admission = Admission(settings.slots, settings.max_queue)
     if prepared.definition.task == "embed":
         engine = OpenVinoEmbeddingEngine(artifact, slots=settings.slots, threads=settings.threads)

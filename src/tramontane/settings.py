@@ -102,6 +102,11 @@ class Settings(BaseModel):
         None,
         description="Embedding model: an id of the catalog, a folder with safetensors, or one of the hub.",
     )
+    adapters: Annotated[tuple[Path, ...], Unset("none")] = Field(
+        (),
+        description="Folders of LoRA adapters of the chat model, separated by commas (a list in the file). "
+        "Each is served as a model of its own, by the name of its folder, and takes as much memory again.",
+    )
     quantization: Quantization = Field(
         "auto",
         description="In how many bits a model's matrices are kept. `auto` leaves quantised and small models "
@@ -314,6 +319,11 @@ def _refuse_unknown(names: Iterable[str], known: Iterable[str], where: str, kind
 
 
 def _choice(name: str, value: object, source: str, base: Path) -> _Choice:
+    if Settings.model_fields[name].annotation == tuple[Path, ...]:
+        parts = value.split(",") if isinstance(value, str) else value
+        if isinstance(parts, list) and all(isinstance(part, str) for part in parts):
+            paths = [_expanded(Path(part.strip()), base, source) for part in parts if part.strip()]
+            return _Choice(paths, source)
     if isinstance(value, str | Path) and _is_path(name, value):
         return _Choice(str(_expanded(Path(value), base, source)), source)
     return _Choice(value, source)

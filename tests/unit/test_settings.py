@@ -200,3 +200,23 @@ def test_an_admin_key_is_another_key(monkeypatch):
 
     with pytest.raises(ConfigurationError, match=r"^TRAMONTANE_ADMIN_KEY: must be another one"):
         load_settings()
+
+
+def test_folders_of_adapters_are_a_list_wherever_they_are_said(tmp_path, monkeypatch):
+    file = tmp_path / "tramontane.toml"
+    file.write_text('adapters = ["one", "/two"]\n')
+
+    assert load_settings(file).adapters == (tmp_path / "one", Path("/two"))
+    monkeypatch.chdir(tmp_path)
+    assert load_settings(file, adapters="a, b,").adapters == (tmp_path / "a", tmp_path / "b")
+    monkeypatch.setenv("TRAMONTANE_ADAPTERS", "/three")
+    assert load_settings(file).adapters == (Path("/three"),)
+    assert load_settings(file, adapters="").adapters == ()
+
+
+def test_adapters_that_are_no_list_of_folders_are_refused(tmp_path):
+    file = tmp_path / "tramontane.toml"
+    file.write_text("adapters = 3\n")
+
+    with pytest.raises(ConfigurationError, match="adapters in"):
+        load_settings(file)

@@ -5,6 +5,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from tramontane.catalog.builtin import builtin_models, default_model
 from tramontane.catalog.definition import ModelDefinition
 from tramontane.catalog.hosted import HostedModel, Task, find_hosted, hosted_ids, hosted_model_of
@@ -108,6 +110,25 @@ def _of_weights(hosted: HostedModel, source: HubSource, task: Task) -> ModelDefi
         capabilities=_capabilities(task),
         own_aliases=(*hosted.aliases, source.repository),
         owned_by="mistralai",
+    )
+
+
+def adapted_model(base: ModelDefinition, folder: Path) -> ModelDefinition:
+    """The model `base` with the LoRA adapter in `folder`, under the name of the folder.
+
+    Raises:
+        ConfigurationError: there is no such adapter.
+    """
+    if not (folder / "adapter_config.json").is_file():
+        raise ConfigurationError(
+            f"--adapters: {folder} is no folder with adapter_config.json and adapter_model.safetensors."
+        )
+    return msgspec.structs.replace(
+        base,
+        id=_id(folder.name),
+        name=folder.name,
+        description=f"{base.name} with the adapter {folder.name} of the operator's own.",
+        license=None,
     )
 
 

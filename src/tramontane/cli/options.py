@@ -19,6 +19,7 @@ _CLICK_TYPES: Final[dict[object, click.ParamType[Any]]] = {
     int: click.INT,
     float: click.FLOAT,
     Path: click.Path(path_type=Path),
+    tuple[Path, ...]: click.STRING,
 }
 
 
@@ -52,7 +53,7 @@ def default_text(field: FieldInfo) -> str:
     for mark in field.metadata:
         if isinstance(mark, Unset):
             return mark.meaning
-    assert field.default not in (None, PydanticUndefined)
+    assert field.default not in (None, (), PydanticUndefined)
     return str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
 
 

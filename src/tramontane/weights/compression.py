@@ -58,19 +58,20 @@ _BY_NAME: Final[dict[Quantization, Compression]] = {
 
 
 def choose_compression(
-    quantization: Quantization, *, elements: int, encoding: Encoding, memory: int
+    quantization: Quantization, *, elements: int, encoding: Encoding, memory: int, embeds: bool = False
 ) -> Compression:
     """What `quantization` means for a model of so many `elements`, most of them stored as `encoding`.
 
     `auto` keeps what is quantised already and what is small. Other weights get 8 bits if these take no more
-    than 60 per cent of `memory` (bytes that this machine has), else 4.
+    than 60 per cent of `memory` (bytes that this machine has), else 4. A model that `embeds` is kept as it is
+    if it fits into that: rounded, its vectors would no longer be those of its makers.
     """
     if quantization != "auto":
         return _BY_NAME[quantization]
     is_float = encoding.bits >= 16
     if not is_float and encoding not in _FLOATS_OF_8_BITS:
         return KEEP
-    if is_float and elements * encoding.bits / 8 <= _SMALL:
+    if is_float and (elements * encoding.bits / 8 <= _SMALL or (embeds and elements * 4 <= memory * _ROOM)):
         return KEEP
     return INT8 if elements * _INT8_BITS / 8 <= memory * _ROOM else _BY_NAME["int4"]
 

@@ -9,7 +9,7 @@ from tramontane.errors import ModelStoreError
 from tramontane.weights.gguf import read_gguf
 from tramontane.weights.gguf_metadata import Metadata
 from tramontane.weights.gguf_rope import gguf_query_scaling, gguf_rope
-from tramontane.weights.gguf_tokenizer import read_gguf_tokenizer
+from tramontane.weights.gguf_tokenizer import read_gguf_tokenizer, wants_begin_by_default
 from tramontane.weights.halves import HalvedTensors
 from tramontane.weights.model import MOST_LAYERS, DecoderConfig, SourceModel
 from tramontane.weights.renamed import RenamedTensors
@@ -65,9 +65,8 @@ def read_gguf_model(path: Path) -> SourceModel:
     tokenizer = read_gguf_tokenizer(metadata)
     ends = [metadata.integer(f"tokenizer.ggml.{name}_token_id", -1) for name in ("eos", "eot", "eom")]
     begin = metadata.integer("tokenizer.ggml.bos_token_id", -1)
-    is_sentencepiece = metadata.text("tokenizer.ggml.model") == "llama"
     elements = _elements_by_encoding(file.tensors)
-    wants_begin = metadata.flag("tokenizer.ggml.add_bos_token", default=is_sentencepiece)
+    wants_begin = metadata.flag("tokenizer.ggml.add_bos_token", default=wants_begin_by_default(metadata))
     return SourceModel(
         config=config,
         tensors=_tensors(file.tensors, config),

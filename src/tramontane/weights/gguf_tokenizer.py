@@ -32,8 +32,17 @@ _PRE_TOKENIZERS: Mapping[str, Sequence[str]] = {
 }
 """By `tokenizer.ggml.pre`: the expressions that cut a text, each applied to the pieces of the one before."""
 
+_SAME: Mapping[str, str] = {
+    "llama3": "llama-bpe",
+    "llama-v3": "llama-bpe",
+    "pixtral": "llama-bpe",
+    "deepseek-r1-qwen": "qwen2",
+}
+"""Other names that llama.cpp has for the same rules."""
+
 _WHOLE_PIECES_FIRST = frozenset({"llama-bpe", "tekken"})
-"""A piece that is a token is that token, even where the merges would end elsewhere."""
+"""A piece that is a token is that token, even where the merges would end elsewhere. Texts of these begin with
+their begin token, where the file does not say otherwise."""
 
 
 def read_gguf_tokenizer(metadata: Metadata) -> Tokenizer:
@@ -74,7 +83,7 @@ def _tokenizer(metadata: Metadata, vocabulary: dict[str, int], types: list[int])
 
 
 def _byte_level_bpe(metadata: Metadata, vocabulary: dict[str, int]) -> Tokenizer:
-    pre = metadata.text("tokenizer.ggml.pre", "default")
+    pre = _pre_tokenizer(metadata)
     if pre not in _PRE_TOKENIZERS:
         raise ModelStoreError(f'Its pre-tokenizer is "{pre}"; supported are {", ".join(_PRE_TOKENIZERS)}')
     merges = [_merge(merge) for merge in metadata.strings("tokenizer.ggml.merges")]
@@ -86,6 +95,16 @@ def _byte_level_bpe(metadata: Metadata, vocabulary: dict[str, int]) -> Tokenizer
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([*splits, to_bytes])
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
+
+
+def wants_begin_by_default(metadata: Metadata) -> bool:
+    """Whether llama.cpp puts the begin token in front of a text if the file does not say."""
+    return metadata.text("tokenizer.ggml.model") == "llama" or _pre_tokenizer(metadata) in _WHOLE_PIECES_FIRST
+
+
+def _pre_tokenizer(metadata: Metadata) -> str:
+    name = metadata.text("tokenizer.ggml.pre", "default")
+    return _SAME.get(name, name)
 
 
 def _merge(text: str) -> tuple[str, str]:

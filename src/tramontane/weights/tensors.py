@@ -63,8 +63,8 @@ _FLOAT_BITS = {
 GGML_ENCODINGS = tuple(encoding for encoding in Encoding if not encoding.name.startswith("F8_"))
 """Those that a GGUF file may have."""
 
-_CHUNK_ELEMENTS = 1 << 22
-"""Of the pieces in which large matrices are worked on: 16 MB of floats."""
+_CHUNK_ELEMENTS = 1 << 20
+"""Of the pieces in which large matrices are worked on: 4 MB of floats."""
 
 
 @dataclass(frozen=True, slots=True)

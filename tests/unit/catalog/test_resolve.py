@@ -1,7 +1,7 @@
 import pytest
 
 from tramontane.catalog.builtin import default_model
-from tramontane.catalog.resolve import find_model, resolve_model
+from tramontane.catalog.resolve import adapted_model, find_model, resolve_model
 from tramontane.errors import ConfigurationError
 from tramontane.weights.source import HubSource, LocalSource
 
@@ -181,3 +181,19 @@ def test_other_forms_of_folders_are_models_too(tmp_path, files):
     for name in files:
         (tmp_path / name).touch()
     assert resolve_model(str(tmp_path), "generate").source == LocalSource(tmp_path)
+
+
+def test_an_adapter_has_the_name_of_its_folder(tmp_path):
+    folder = tmp_path / "My Tune"
+    folder.mkdir()
+    (folder / "adapter_config.json").write_text("{}")
+
+    model = adapted_model(resolve_model(None, "generate"), folder)
+
+    assert (model.id, model.task, model.license) == ("my-tune", "generate", None)
+    assert "with the adapter My Tune" in model.description
+
+
+def test_a_folder_without_an_adapter_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"--adapters: .* adapter_config\.json"):
+        adapted_model(resolve_model(None, "generate"), tmp_path)

@@ -78,6 +78,13 @@ def llama_keys(shape):
     }
 
 
+@pytest.mark.parametrize(("pre", "begin"), [("tekken", TURN_START), ("llama3", TURN_START), ("qwen2", None)])
+def test_a_file_that_does_not_say_begins_texts_as_its_pre_tokenizer_does(tmp_path, pre, begin):
+    silent = {"tokenizer.ggml.pre": pre, "tokenizer.ggml.add_bos_token": None}
+
+    assert read(tmp_path, metadata=silent).bos_token_id == begin
+
+
 def test_the_encoding_of_most_elements_is_that_of_the_model(tmp_path):
     assert read(tmp_path, encoding="Q4_1", embedding_encoding="Q8_0").encoding == "q4_1"
 

@@ -74,7 +74,11 @@ def _build(job: Job, folder: Path) -> ArtifactManifest:
     if job.adapter is not None:
         model = replace(model, tensors=AdaptedTensors(model.tensors, Adapter(job.adapter)))
     compression = choose_compression(
-        job.quantization, elements=model.elements, encoding=model.encoding, memory=machine_memory()
+        job.quantization,
+        elements=model.elements,
+        encoding=model.encoding,
+        memory=machine_memory(),
+        embeds=not isinstance(model.config, DecoderConfig),
     )
     _write_graph(model, compression, folder / GRAPH)
     write_tokenizer(model.tokenizer, folder)
