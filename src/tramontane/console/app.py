@@ -14,10 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tramontane.console.forms import FormError
 from tramontane.console.gate import Handler, guarded
-from tramontane.console.pages import health, models, playground, sign_in
+from tramontane.console.pages import health, keys, models, playground, sign_in, workspaces
 from tramontane.console.parts import Parts
 from tramontane.console.rendering import PREFIX, error_page, release
-from tramontane.errors import StorageError
+from tramontane.errors import ApiError, StorageError
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ _OF_THE_API: Final = ("access-control-allow-origin", "access-control-expose-head
 """The API may be called by pages of any origin, the console by its own only."""
 _FOR_A_YEAR: Final = "public, max-age=31536000, immutable"
 
-PAGES: Final = (health, models, playground)
+PAGES: Final = (playground, keys, workspaces, models, health)
 """Each has `routes(parts)`: the methods, the path and the handler of everything that it does."""
 
 
@@ -144,6 +144,11 @@ async def _bad_form(request: Request, error: Exception) -> Response:
     return error_page(request, 400, "This cannot be read", str(error))
 
 
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return error_page(request, error.status, "That cannot be done", error.message)
+
+
 async def _no_database(request: Request, error: Exception) -> Response:
     logger.warning("A page of the console needs the database: %s", error)
     return error_page(
@@ -159,6 +164,7 @@ _EXCEPTION_HANDLERS: Final = {
     404: _not_found,
     405: _wrong_method,
     FormError: _bad_form,
+    ApiError: _refused,
     StorageError: _no_database,
     ClientDisconnect: _nobody,
 }

@@ -18,6 +18,8 @@ PREFIX: Final = "/console"
 
 NAVIGATION: Final = (
     ("playground", "Playground"),
+    ("keys", "Keys"),
+    ("workspaces", "Workspaces"),
     ("models", "Models"),
     ("health", "Health"),
 )
@@ -60,7 +62,15 @@ def _environment() -> Environment:
         "version": tramontane.__version__,
         "asset": asset,
     }
-    environment.filters |= {"count": count, "size": size, "moment": moment, "day": day, "duration": duration}
+    environment.filters |= {
+        "count": count,
+        "size": size,
+        "moment": moment,
+        "day": day,
+        "duration": duration,
+        "ago": ago,
+        "iso": iso,
+    }
     return environment
 
 
@@ -106,6 +116,18 @@ def duration(seconds: int) -> str:
     days, hours = divmod(hours, 24)
     parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
     return " ".join([f"{number} {unit}" for number, unit in parts if number][:2]) or "0 s"
+
+
+def ago(seconds: float) -> str:
+    """`3725` → `1 h ago`."""
+    if seconds < 60:
+        return "just now"
+    return f"{' '.join(duration(int(seconds)).split(' ')[:2])} ago"
+
+
+def iso(seconds: float) -> str:
+    """Unix seconds → `2026-11-22T17:44:54Z`."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def day(seconds: float) -> str:

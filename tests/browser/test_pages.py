@@ -1,0 +1,103 @@
+"""All pages in a real browser: what people do on them, and whether everybody can."""
+
+import httpx
+import pytest
+
+pytestmark = pytest.mark.process
+
+pytest.importorskip("playwright", reason="Playwright is not installed")
+
+from playwright.sync_api import expect  # noqa: E402
+
+from tests.browser.conftest import AXE, PASSWORD  # noqa: E402
+
+PAGES = [
+    "/console/playground",
+    "/console/playground/fim",
+    "/console/playground/embeddings",
+    "/console/keys",
+    "/console/workspaces",
+    "/console/models",
+    "/console/health",
+    "/console/nothing",
+]
+HOSTILE = '<img src=x onerror="window.hacked = 1"><script>window.hacked = 2</script>'
+
+
+def serious(page):
+    """What axe finds that keeps somebody from using the page."""
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{one['id']}: {node['html']}"
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_use_every_page(page, scheme):
+    page.emulate_media(color_scheme=scheme)
+    found = {}
+    for path in PAGES:
+        page.goto(path)
+        found[path] = serious(page)
+
+    assert {path: problems for path, problems in found.items() if problems} == {}
+
+
+def test_everybody_can_sign_in(chromium, console):
+    context = chromium.new_context(base_url=console.base_url)
+    page = context.new_page()
+    page.goto("/")
+    assert serious(page) == []
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_have_text("That is not the password.")
+    assert serious(page) == []
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Playground")).to_be_visible()
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    context.close()
+
+
+def test_no_page_is_wider_than_a_phone(page):
+    page.set_viewport_size({"width": 360, "height": 740})
+    wide = []
+    for path in PAGES:
+        page.goto(path)
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            wide.append(path)
+    assert wide == []
+    page.goto("/console/models")
+    page.get_by_role("button", name="Menu").click()
+    page.get_by_role("link", name="Health").click()
+    expect(page.get_by_role("heading", name="Health")).to_be_visible()
+
+
+def test_a_key_is_made_works_and_is_refused_when_revoked(page, console):
+    page.goto("/console/keys")
+    page.get_by_label("Name").fill(HOSTILE)
+    page.get_by_role("button", name="Create key").click()
+    key = page.locator("#new-key").inner_text()
+    models = f"{console.base_url}/v1/models"
+    headers = {"authorization": f"Bearer {key}"}
+    assert httpx.get(models, headers=headers, trust_env=False).status_code == 200
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("row").nth(1).get_by_role("button", name="Revoke").click()
+    expect(page.get_by_role("row").nth(1)).to_contain_text("revoked")
+
+    assert httpx.get(models, headers=headers, trust_env=False).status_code == 401
+    assert page.evaluate("window.hacked") is None
+
+
+def test_health_is_read_anew(page):
+    page.goto("/console/health")
+    with page.expect_response("**/console/health/live") as response:
+        pass
+
+    assert response.value.ok
+    expect(page.get_by_text("Every model would answer now.")).to_be_visible()
