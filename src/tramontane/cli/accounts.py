@@ -1,4 +1,4 @@
-"""What the commands of workspaces and keys share: the database, opened for a moment, and the services on it.
+"""What the commands of workspaces, keys and limits share: the database, opened for a moment, and its services.
 
 They work beside a running server, and without one; what they change holds there at once.
 """
@@ -16,6 +16,7 @@ from tramontane.accounts.key_service import KeyService
 from tramontane.accounts.service import AccountsService
 from tramontane.accounts.workspace_service import WorkspaceService
 from tramontane.core.clock import SystemClock
+from tramontane.limits.override_service import OverrideService
 from tramontane.settings import CONFIG_VARIABLE, Settings, env_name, load_settings, revealed
 from tramontane.storage.database import Database
 
@@ -29,6 +30,7 @@ class Accounts:
 
     workspaces: WorkspaceService
     keys: KeyService
+    limits: OverrideService
     organization_id: str = DEFAULT_ORGANIZATION_ID
 
     async def workspace_id(self, reference: str | None) -> str:
@@ -66,7 +68,11 @@ def with_accounts(settings: Settings, work: Callable[[Accounts], Awaitable[Resul
         database = await Database.open(settings.data_dir, revealed(settings.database_url))
         try:
             await AccountsService(database, clock).ensure_default_workspace()
-            return await work(Accounts(WorkspaceService(database, clock), KeyService(database, clock)))
+            return await work(
+                Accounts(
+                    WorkspaceService(database, clock), KeyService(database, clock), OverrideService(database)
+                )
+            )
         finally:
             await database.close()
 

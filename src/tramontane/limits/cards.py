@@ -11,6 +11,7 @@ from tramontane.schemas.admin.limits import (
     RateLimit,
     TokensLimit,
     WorkspaceLimitsCard,
+    WorkspaceLimitsCardList,
 )
 
 
@@ -27,6 +28,11 @@ def limits_card(workspace: WorkspaceLimits) -> WorkspaceLimitsCard:
             if model is not None
         },
     )
+
+
+def limits_cards(workspaces: Iterable[WorkspaceLimits]) -> WorkspaceLimitsCardList:
+    """Those of several workspaces."""
+    return WorkspaceLimitsCardList(data=[limits_card(workspace) for workspace in workspaces])
 
 
 def rate_limit(workspace: WorkspaceLimits, models: Iterable[str]) -> RateLimit:

@@ -59,3 +59,10 @@ class WorkspaceLimitsCard(ModelLimits):
     workspace_id: str
     plan: str
     models: dict[str, ModelLimits]
+
+
+class WorkspaceLimitsCardList(WireModel):
+    """The limits of several workspaces."""
+
+    object: Literal["list"] = "list"
+    data: list[WorkspaceLimitsCard]
