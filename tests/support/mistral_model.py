@@ -62,7 +62,7 @@ def write_mistral_model(folder: Path, tokenizer: str = "v13-tekken-thoughts") ->
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = tokenizer_path(tokenizer, folder.parent)
-    (folder / path.name).write_bytes(path.read_bytes())
+    (folder / ("tekken.json" if path.suffix == ".json" else path.name)).write_bytes(path.read_bytes())
     tokens = load_mistral_tokenizer(path).instruct_tokenizer.tokenizer
     weights = _weights(tokens.n_words, _transitions(tokens), _shows(tokens), tokens.eos_id)
     write_safetensors(folder / "model.safetensors", weights, "F16")
