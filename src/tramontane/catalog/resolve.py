@@ -129,6 +129,8 @@ def adapted_model(base: ModelDefinition, folder: Path) -> ModelDefinition:
         name=folder.name,
         description=f"{base.name} with the adapter {folder.name} of the operator's own.",
         license=None,
+        own_aliases=(),
+        owned_by="tramontane",
     )
 
 

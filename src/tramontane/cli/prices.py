@@ -12,7 +12,7 @@ from tramontane.billing.calendar import day_of
 from tramontane.billing.prices.price_list import price_list
 from tramontane.billing.prices.repository import EVERY_WORKSPACE, PriceOverride
 from tramontane.cli.billing import Billing, Dollars, database_options, settings_of, with_billing
-from tramontane.cli.text_table import text_table
+from tramontane.cli.tables import echo_table
 from tramontane.core.money import Price, dollars, exact_text
 
 WORKSPACE = click.option("--workspace", metavar="ID|NAME", help="In this workspace.  [default: in all]")
@@ -48,7 +48,7 @@ def list_prices(config: Path | None, data_dir: Path | None, *, as_json: bool) ->
         for model, price, where, since, source in rows
     ]
     head = ["MODEL", "INPUT", "CACHED", "OUTPUT", "WHERE", "FROM (UTC)", "SOURCE"]
-    click.echo(text_table(head, table, numbers=head[1:4]))
+    echo_table(head, table, numbers=head[1:4])
 
 
 @prices.command("set")

@@ -10,7 +10,7 @@ import click
 from tramontane.billing.spending.claims import Scope
 from tramontane.billing.spending.service import SpendingStatus
 from tramontane.cli.billing import Billing, Dollars, database_options, settings_of, with_billing
-from tramontane.cli.text_table import text_table
+from tramontane.cli.tables import echo_table
 from tramontane.core.money import dollars, exact_text
 
 WORKSPACE = click.option("--workspace", metavar="ID|NAME", help="Of this workspace.")
@@ -96,7 +96,7 @@ def _show(found: Sequence[Named], *, as_json: bool) -> None:
         for name, status in found
     ]
     head = ["WORKSPACE", "LIMIT", "SPENT", "RESERVED", "LEFT", "RESETS (UTC)"]
-    click.echo(text_table(head, rows, numbers=head[1:5]))
+    echo_table(head, rows, numbers=head[1:5])
 
 
 def _left(status: SpendingStatus, limit: Decimal) -> Decimal:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 from pydantic import BaseModel
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -21,11 +21,15 @@ def echo_json(model: BaseModel) -> None:
     click.echo(model.model_dump_json(indent=2))
 
 
-def echo_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """The rows under their headings; lines are broken only where a terminal is too narrow."""
+def echo_table(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequence[str] = ()) -> None:
+    """The rows under their headings; lines are broken only where a terminal is too narrow.
+
+    Columns whose headings are in `numbers` stand to the right.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column == "ID")
+        side: JustifyMethod = "right" if column in numbers else "left"
+        table.add_column(column, justify=side, overflow="fold", no_wrap=column == "ID")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDE).print(table)

@@ -12,7 +12,7 @@ from tramontane.billing.calendar import last_day
 from tramontane.billing.usage.export import as_csv, as_json
 from tramontane.billing.usage.report import By, UsageLine, UsageQuery, UsageReport
 from tramontane.cli.billing import Billing, database_options, settings_of, with_billing
-from tramontane.cli.text_table import text_table
+from tramontane.cli.tables import echo_table
 from tramontane.core.money import dollars
 
 _BAR = 20
@@ -102,7 +102,7 @@ def _show(report: UsageReport) -> None:
     rows = [[*_cells(line), _bar(_weight(line, by_cost=by_cost), most)] for line in report.lines]
     numbers = ["REQUESTS", "INPUT", "CACHED", "OUTPUT", "COST", "HOSTED"]
     head = [query.by.value.upper(), *numbers, ""]
-    click.echo(text_table(head, [*rows, [*_cells(total), ""]], numbers))
+    echo_table(head, [*rows, [*_cells(total), ""]], numbers)
     if total.unpriced:
         click.echo(
             f"\nUnpriced requests: {total.unpriced}. Their model has no price, and they are not in COST. "
