@@ -5,6 +5,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
+from bench.keystrokes import type_and_wait
 from bench.page import Figures, render
 from bench.servers import bare_loop, resident_megabytes, tramontane
 from bench.streams import compare, first_token_seconds
@@ -26,11 +27,13 @@ async def measure(settings: Settings, prepared: PreparedModel, rounds: int) -> F
     ):
         idle = resident_megabytes(server.pid)
         first_tokens = [await first_token_seconds(server, numbers, rounds) for numbers in PROMPT_NUMBERS]
+        keystrokes = await type_and_wait(server, rounds)
         comparisons = [await compare(server, bare, prepared, streams, rounds) for streams in (1, 4, 16)]
         return Figures(
             rounds=rounds,
             comparisons=comparisons,
             first_tokens=first_tokens,
+            keystrokes=keystrokes,
             warm_start=server.start_seconds,
             cold_start=cold_start,
             idle=idle,

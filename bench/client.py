@@ -23,12 +23,21 @@ async def stream_chat(base_url: str, key: str, body: dict[str, object]) -> Strea
     Raises:
         RuntimeError: the server answered anything but a whole stream.
     """
+    return await _stream(base_url, "/v1/chat/completions", key, body)
+
+
+async def stream_fim(base_url: str, key: str, body: dict[str, object]) -> StreamResult:
+    """Stream one fill-in-the-middle completion and time it, as `stream_chat`."""
+    return await _stream(base_url, "/v1/fim/completions", key, body)
+
+
+async def _stream(base_url: str, path: str, key: str, body: dict[str, object]) -> StreamResult:
     address = urlsplit(base_url)
     payload = json.dumps(body | {"stream": True}).encode()
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     started = time.perf_counter()
     writer.write(
-        f"POST /v1/chat/completions HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer {key}\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer {key}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n"
         "Connection: close\r\n\r\n".encode()
         + payload

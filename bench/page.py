@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.keystrokes import CHATS, Keystrokes
 from bench.streams import TOKENS, Comparison
 from tramontane import __version__
 
@@ -36,6 +37,16 @@ A lone request with a prompt that no cache knows.
 |---|---|
 {first_tokens}
 
+## Keystrokes
+
+Fill-in-the-middle at every keystroke, as editors ask: a prompt of {keystroke_tokens:,} tokens that grows
+by a letter, with one `prompt_cache_key`. First token from the second keystroke on, alone and beside {chats}
+chats that answer without a pause.
+
+| alone, median | beside the chats, median | ratio |
+|---|---|---|
+| {keystroke_alone:.0f} ms | {keystroke_beside:.0f} ms | {keystroke_ratio:.1f} |
+
 ## Start and memory
 
 | | |
@@ -54,6 +65,7 @@ class Figures:
     comparisons: Sequence[Comparison]
     first_tokens: Sequence[tuple[int, float]]
     """Prompt tokens, seconds."""
+    keystrokes: Keystrokes
     warm_start: float
     cold_start: float
     idle: dict[str, float]
@@ -76,6 +88,11 @@ def render(figures: Figures) -> str:
         first_tokens="\n".join(
             f"| {tokens:,} | {seconds * 1000:.0f} ms |" for tokens, seconds in figures.first_tokens
         ),
+        chats=CHATS,
+        keystroke_tokens=figures.keystrokes.prompt_tokens,
+        keystroke_alone=statistics.median(figures.keystrokes.alone) * 1000,
+        keystroke_beside=statistics.median(figures.keystrokes.beside_chat) * 1000,
+        keystroke_ratio=figures.keystrokes.ratio,
         warm=figures.warm_start,
         cold=figures.cold_start,
         memory="\n".join(

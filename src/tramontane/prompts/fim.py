@@ -17,9 +17,14 @@ TOKEN_FAMILIES: Final = (
     ("<fim_prefix>", "<fim_suffix>", "<fim_middle>"),
     ("<fim-prefix>", "<fim-suffix>", "<fim-middle>"),
     ("<\uff5cfim\u2581begin\uff5c>", "<\uff5cfim\u2581hole\uff5c>", "<\uff5cfim\u2581end\uff5c>"),
+    ("\u2581<PRE>", "\u2581<SUF>", "\u2581<MID>"),
 )
 """What is written before the prefix, before the suffix and before the answer: Qwen and CodeGemma, StarCoder,
-SantaCoder, DeepSeek."""
+SantaCoder, DeepSeek, CodeLlama."""
+ENDS: Final = ("\u2581<EOT>",)
+"""What ends the answer to a gap, where that is not the end of the sequence: CodeLlama."""
+_SMILEY: Final = "\u263a"
+"""Stands before a suffix, and is taken away again, so that no blank is put before it: CodeLlama's own way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,8 @@ class FimPrompt:
     """The model itself ends where the suffix resumes."""
     leaves_blank: bool = False
     """The last blank before the gap is not in the prompt: the answer may begin with it."""
+    stop_ids: frozenset[int] = frozenset()
+    """Tokens that end the answer, besides those that end any of the model's."""
 
 
 class GapRenderer(Protocol):
@@ -53,6 +60,8 @@ class FimRenderer:
         self._tokenizer = tokenizer
         self._start = [] if bos_token_id is None else [bos_token_id]
         self._fim_ids = _fim_ids(tokenizer)
+        ends = (tokenizer.token_id(text) for text in ENDS)
+        self._stop_ids = frozenset(end for end in ends if end is not None)
         self._words_begin_with_blank = any(
             len(token) > 1 and token.startswith(b" ") for token in tokenizer.vocabulary.token_bytes
         )
@@ -81,8 +90,14 @@ class FimRenderer:
             return FimPrompt(TokensPrompt(ids), knows_suffix=not suffix, leaves_blank=leaves_blank)
         self._check_length(len(prompt) + len(suffix), max_context_length)
         before, after, middle = self._fim_ids
-        ids = [*self._start, before, *encode(prompt), after, *encode(suffix), middle]
-        return FimPrompt(TokensPrompt(ids), knows_suffix=True)
+        ids = [*self._start, before, *encode(prompt), after, *self._encode_suffix(suffix), middle]
+        return FimPrompt(TokensPrompt(ids), knows_suffix=True, stop_ids=self._stop_ids)
+
+    def _encode_suffix(self, suffix: str) -> list[int]:
+        if not self._stop_ids:
+            return self._tokenizer.encode(suffix)
+        smiley = self._tokenizer.encode(_SMILEY)
+        return self._tokenizer.encode(_SMILEY + suffix)[len(smiley) :]
 
     def _check_length(self, characters: int, max_context_length: int) -> None:
         least = characters // self._tokenizer.longest_token

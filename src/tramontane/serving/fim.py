@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Final
 
 from tramontane.catalog.catalog import Catalog, GenerationModel
@@ -68,9 +69,10 @@ async def _generation(model: GenerationModel, request: FIMCompletionRequest) -> 
     characters = len(request.prompt) + len(suffix)
     rendered = await off_loop(characters, model.fim.render, request.prompt, suffix, max_context_length)
     room = room_for_answer(request.max_tokens, len(rendered.tokens), max_context_length)
+    params = sampling_params(request, model, room)
     return Generation(
         prompt=rendered.tokens,
-        params=sampling_params(request, model, room),
+        params=replace(params, stop_token_ids=params.stop_token_ids | rendered.stop_ids),
         room=room,
         stop=stop_strings(request.stop),
         drops_blank=rendered.leaves_blank,

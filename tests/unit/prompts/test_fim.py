@@ -1,5 +1,5 @@
 import pytest
-from tokenizers import AddedToken
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 
 from tests.support.tiny_models import END_OF_TEXT, TURN_END, tiny_bpe_tokenizer
 from tramontane.errors import ContextLengthError
@@ -29,6 +29,43 @@ def test_a_vocabulary_with_tokens_for_it_is_used_as_its_model_was_trained(fim_to
         middle,
     ]
     assert prompt.knows_suffix
+
+
+def test_codellama_has_no_blank_before_the_suffix_and_an_end_of_its_own(tmp_path):
+    family = ["\u2581<PRE>", "\u2581<SUF>", "\u2581<MID>", "\u2581<EOT>"]
+    tokenizer = Tokenizer(
+        models.BPE(
+            {
+                token: at
+                for at, token in enumerate(
+                    ["<unk>", *"\u2581=abx", "\u2581a", *(f"<0x{b:02X}>" for b in range(256))]
+                )
+            },
+            [("\u2581", "a")],
+            unk_token="<unk>",
+            byte_fallback=True,
+        )
+    )
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")]
+    )
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    tokenizer.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in family])
+    path = tmp_path / "tokenizer.json"
+    tokenizer.save(str(path))
+    before, after, middle, end = (tokenizer.token_to_id(text) for text in family)
+    piece = tokenizer.token_to_id
+
+    prompt = FimRenderer(HuggingFaceTokenizer(path, vocabulary_size=0)).render("a =", "ab x", 512)
+
+    assert prompt.tokens.token_ids == [
+        *(before, piece("\u2581a"), piece("\u2581"), piece("=")),
+        *(after, piece("a"), piece("b"), piece("\u2581"), piece("x"), middle),
+    ]
+    assert prompt.knows_suffix
+    assert prompt.stop_ids == {end}
 
 
 def test_without_a_suffix_the_prompt_is_continued(fim_tokenizer):
