@@ -39,9 +39,9 @@ A lone request with a prompt that no cache knows.
 
 ## Keystrokes
 
-Fill-in-the-middle at every keystroke, as editors ask: a prompt of {keystroke_tokens:,} tokens that grows by a
-letter, with one `prompt_cache_key`. First token from the second keystroke on, alone and beside {chats} chats
-that answer without a pause.
+Fill-in-the-middle at every keystroke, as editors ask: a prompt of {keystroke_tokens:,} tokens that grows
+by a letter, with one `prompt_cache_key`. First token from the second keystroke on, alone and beside {chats}
+chats that answer without a pause.
 
 | alone, median | beside the chats, median | ratio |
 |---|---|---|
