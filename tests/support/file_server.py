@@ -300,7 +300,7 @@ class FileHandler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def write(self, content: bytes):
+        self.request_seen.sent[0] += len(content)  # first: the client may be done before we go on
         with contextlib.suppress(ConnectionError):
             self.wfile.write(content)
             self.wfile.flush()
-            self.request_seen.sent[0] += len(content)
