@@ -14,14 +14,14 @@ from tramontane.errors import ConfigurationError, ModelStoreError, TramontaneErr
 
 COMMANDS: Final[Mapping[str, str]] = {
     "serve": "Start the server.",
-    "usage": "Show what was used and what it cost.",
-    "spend": "Show and set spending limits.",
-    "prices": "Show and set what models cost.",
     "chat": "Chat with a model in this terminal.",
     "workspaces": "Manage workspaces: what keys, limits and usage belong to.",
     "keys": "Manage API keys and admin keys.",
     "models": "List, plan, fetch, check and remove models.",
     "limits": "Show and change the limits of workspaces.",
+    "usage": "Show what was used and what it cost.",
+    "spend": "Show and set spending limits.",
+    "prices": "Show and set what models cost.",
     "db": "Upgrade, check and back up the database.",
 }
 
