@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # What only `make test-reference` needs; the default install never sees it.
 REFERENCE := .venv-reference
 
-.PHONY: help install serve test test-unit test-reference golden-reference lint format types bench docs vendor lock clean
+.PHONY: help install serve test test-unit test-reference golden-reference lint format types bench docs vendor screenshots lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -68,6 +68,9 @@ docs: $(VENV)/.dev ## Write the generated pages of docs/ anew
 
 vendor: ## Fetch the browser libraries of the console anew and check them (needs npm)
 	$(BIN)/python -m scripts.vendor --fetch
+
+screenshots: $(VENV)/.dev ## Take the pictures of docs/console.md anew (needs Chromium)
+	$(BIN)/python -m scripts.screenshots
 
 lock: ## Choose dependency versions anew and pin them by hash (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \

@@ -244,18 +244,7 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
         workspace = await accounts.default_workspace()
         sessions = SessionService(database, clock, revealed(settings.console_password))
         api = create_app(services, settings)
-        console = create_console(
-            Parts(
-                settings=settings,
-                clock=clock,
-                database=database,
-                catalog=catalog,
-                workspaces=services.workspaces,
-                keys=services.keys,
-                sessions=sessions,
-                api=api,
-            )
-        )
+        console = create_console(Parts.of(settings, clock, database, catalog, sessions, api))
         yield RunningServer(
             app=beside(api, console),
             catalog=catalog,

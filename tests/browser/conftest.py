@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.console_data import fill_ledger
 from tests.support.server import running_server
 
 PASSWORD = "correct horse battery"
@@ -43,6 +44,7 @@ def console(tmp_path_factory):
     environment = {"TRAMONTANE_CONSOLE_PASSWORD": PASSWORD, "TRAMONTANE_FAKE_TOKENS_PER_SECOND": "1000"}
     with running_server(folder / "data", folder / "cache", *options, env=environment) as server:
         server.wait_ready()
+        fill_ledger(folder / "data", 40)
         yield server
 
 

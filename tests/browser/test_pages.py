@@ -10,6 +10,7 @@ pytest.importorskip("playwright", reason="Playwright is not installed")
 from playwright.sync_api import expect  # noqa: E402
 
 from tests.browser.conftest import AXE, PASSWORD  # noqa: E402
+from tramontane.accounts.entities import DEFAULT_WORKSPACE_ID  # noqa: E402
 
 PAGES = [
     "/console/playground",
@@ -17,6 +18,10 @@ PAGES = [
     "/console/playground/embeddings",
     "/console/keys",
     "/console/workspaces",
+    f"/console/workspaces/{DEFAULT_WORKSPACE_ID}",
+    "/console/usage?by=model",
+    "/console/requests",
+    "/console/limits",
     "/console/models",
     "/console/health",
     "/console/nothing",
@@ -101,3 +106,52 @@ def test_health_is_read_anew(page):
 
     assert response.value.ok
     expect(page.get_by_text("Every model would answer now.")).to_be_visible()
+
+
+def test_usage_is_drawn(page):
+    page.goto("/console/usage")
+    expect(page.locator("#cost canvas")).to_be_visible()
+    expect(page.locator("#tokens canvas")).to_be_visible()
+    expect(page.get_by_role("row")).not_to_have_count(1)
+    page.get_by_label("Table by").select_option("key")
+    expect(page.get_by_role("rowheader", name="playground")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download CSV").click()
+
+    assert download.value.suggested_filename.endswith("-by-key.csv")
+
+
+def test_a_chosen_limit_is_shown_live(page):
+    page.goto(f"/console/workspaces/{DEFAULT_WORKSPACE_ID}")
+    page.get_by_label("Requests a minute").fill("90")
+    page.get_by_role("button", name="Save limits").click()
+    expect(page.get_by_label("Requests a minute")).to_have_value("90")
+    page.get_by_role("link", name="What is used now").click()
+    expect(page.get_by_role("row", name="Default").first).to_contain_text("of 90")
+    page.get_by_role("link", name="Default").first.click()
+    page.get_by_label("Requests a minute").fill("")
+    page.get_by_role("button", name="Save limits").click()
+    expect(page.get_by_label("Requests a minute")).to_have_attribute("placeholder", "unlimited")
+
+
+def test_a_limit_that_is_hit_says_so_and_is_shown(page):
+    page.goto("/console/workspaces")
+    page.get_by_label("Name").fill("Small")
+    page.get_by_role("button", name="Create workspace").click()
+    page.get_by_label("Requests a minute").fill("1")
+    page.get_by_role("button", name="Save limits").click()
+    expect(page.get_by_label("Requests a minute")).to_have_value("1")
+    page.goto("/console/playground")
+    page.get_by_label("Workspace").select_option(label="Small (experiment)")
+    for number in range(2):
+        page.get_by_label("Your message").fill("Hello")
+        page.get_by_label("Your message").press("Enter")
+        expect(page.locator(".message.assistant").nth(number).locator(".stats")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("Try again in")
+    expect(page.locator(".message.assistant").first.locator(".stats")).to_contain_text("$")
+
+    page.goto("/console/limits")
+    expect(page.get_by_role("row").filter(has_text="Small").first).to_contain_text("1 of 1")
+    page.goto("/console/requests")
+    expect(page.get_by_role("row").nth(1)).to_contain_text("Small")
+    expect(page.get_by_role("row").nth(1)).to_contain_text("playground")

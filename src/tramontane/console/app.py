@@ -14,7 +14,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tramontane.console.forms import FormError
 from tramontane.console.gate import Handler, guarded
-from tramontane.console.pages import health, keys, models, playground, sign_in, workspaces
+from tramontane.console.pages import (
+    health,
+    keys,
+    limits,
+    models,
+    playground,
+    requests,
+    sign_in,
+    usage,
+    workspaces,
+)
 from tramontane.console.parts import Parts
 from tramontane.console.rendering import PREFIX, error_page, release
 from tramontane.errors import ApiError, StorageError
@@ -39,7 +49,7 @@ _OF_THE_API: Final = ("access-control-allow-origin", "access-control-expose-head
 """The API may be called by pages of any origin, the console by its own only."""
 _FOR_A_YEAR: Final = "public, max-age=31536000, immutable"
 
-PAGES: Final = (playground, keys, workspaces, models, health)
+PAGES: Final = (playground, keys, workspaces, usage, requests, limits, models, health)
 """Each has `routes(parts)`: the methods, the path and the handler of everything that it does."""
 
 

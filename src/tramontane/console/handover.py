@@ -10,6 +10,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tramontane.core.principal import PRINCIPAL_IN_SCOPE, Principal
 
+CONSOLE_KEY_ID: Final = "00000000-0000-7000-8000-000000000005"
+"""Stands in the ledger where a request of the playground came without a key."""
 _KEPT: Final = ("type", "asgi", "http_version", "scheme", "client", "server", "extensions", "root_path")
 _HEADERS: Final = (b"content-type", b"content-length", b"transfer-encoding", b"host")
 

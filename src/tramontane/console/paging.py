@@ -7,6 +7,7 @@ from typing import Final, Generic, TypeVar
 from starlette.requests import Request
 
 Item = TypeVar("Item")
+Other = TypeVar("Other")
 
 PAGE_SIZE: Final = 25
 
@@ -22,6 +23,10 @@ class Page(Generic[Item]):
     total: int
     path: str
     """Of this list; the number of a page is appended."""
+
+    def of(self, items: "Sequence[Other]") -> "Page[Other]":
+        """The same page, of what was made of its items."""
+        return Page(items, self.number, self.pages, self.total, self.path)
 
 
 def paged(request: Request, items: Sequence[Item]) -> Page[Item]:

@@ -6,9 +6,12 @@ from starlette.types import ASGIApp
 
 from tramontane.accounts.key_service import KeyService
 from tramontane.accounts.workspace_service import WorkspaceService
+from tramontane.billing.spending.service import SpendingService
+from tramontane.billing.usage.service import UsageService
 from tramontane.catalog.catalog import Catalog
 from tramontane.console.sessions import SessionService
 from tramontane.core.clock import Clock
+from tramontane.limits.override_service import OverrideService
 from tramontane.settings import Settings
 from tramontane.storage.database import Database
 
@@ -23,6 +26,34 @@ class Parts:
     catalog: Catalog
     workspaces: WorkspaceService
     keys: KeyService
+    limits: OverrideService
+    spending: SpendingService
+    usage: UsageService
     sessions: SessionService
     api: ASGIApp
     """The Mistral API, to which the playground's requests are handed."""
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        clock: Clock,
+        database: Database,
+        catalog: Catalog,
+        sessions: SessionService,
+        api: ASGIApp,
+    ) -> "Parts":
+        """The services that hold nothing but the database are the console's own."""
+        return cls(
+            settings=settings,
+            clock=clock,
+            database=database,
+            catalog=catalog,
+            workspaces=WorkspaceService(database, clock),
+            keys=KeyService(database, clock),
+            limits=OverrideService(database),
+            spending=SpendingService(database, clock),
+            usage=UsageService(database),
+            sessions=sessions,
+            api=api,
+        )

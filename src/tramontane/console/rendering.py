@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -13,6 +14,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 import tramontane
+from tramontane.core.money import dollars
+
+_CENT: Final = Decimal("0.01")
+_HUNDREDTH_OF_A_CENT: Final = Decimal("0.0001")
 
 PREFIX: Final = "/console"
 
@@ -20,6 +25,9 @@ NAVIGATION: Final = (
     ("playground", "Playground"),
     ("keys", "Keys"),
     ("workspaces", "Workspaces"),
+    ("usage", "Usage"),
+    ("requests", "Requests"),
+    ("limits", "Limits"),
     ("models", "Models"),
     ("health", "Health"),
 )
@@ -68,6 +76,8 @@ def _environment() -> Environment:
         "moment": moment,
         "day": day,
         "duration": duration,
+        "dollars": dollars,
+        "money": money,
         "ago": ago,
         "iso": iso,
     }
@@ -107,6 +117,11 @@ def size(number_of_bytes: float) -> str:
 def moment(seconds: float) -> str:
     """Unix seconds → `2026-11-22 17:44:54 UTC`."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def money(amount: Decimal) -> str:
+    """US dollars in short: to the cent from a dollar up, else to a hundredth of one."""
+    return dollars(amount.quantize(_CENT if abs(amount) >= 1 else _HUNDREDTH_OF_A_CENT))
 
 
 def duration(seconds: int) -> str:

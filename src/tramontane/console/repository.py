@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tramontane.storage.tables import console_links, console_sessions, ledger
@@ -16,6 +16,18 @@ class Bill:
     prompt_tokens: int
     completion_tokens: int
     cost: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """What a workspace has used of a model."""
+
+    workspace_id: str
+    model: str
+    requests: int
+    tokens: int
+    """That count against limits: cached ones do not."""
+    completion_tokens: int
 
 
 async def add_link(connection: AsyncConnection, digest: str, expires_at: int) -> None:
@@ -80,3 +92,17 @@ async def get_bill(connection: AsyncConnection, request_id: str, key_id: str) ->
     query = select(*columns).where(ledger.c.request_id == request_id, ledger.c.key_id == key_id)
     row = (await connection.execute(query)).first()
     return None if row is None else Bill(row.prompt_tokens, row.completion_tokens, row.cost)
+
+
+async def recent_use(connection: AsyncConnection, since: int) -> list[Recent]:
+    """What has been used since then, by workspace and model that answered."""
+    of = ledger.c.workspace_id, ledger.c.model_served
+    used = ledger.c.prompt_tokens - ledger.c.cached_tokens + ledger.c.completion_tokens
+    query = (
+        select(*of, func.count(), func.sum(used), func.sum(ledger.c.completion_tokens))
+        .where(ledger.c.created_at > since)
+        .group_by(*of)
+    )
+    return [
+        Recent(row[0], row[1], row[2], int(row[3]), int(row[4])) for row in await connection.execute(query)
+    ]

@@ -10,14 +10,12 @@ from tramontane.accounts.entities import DEFAULT_ORGANIZATION_ID, Workspace
 from tramontane.catalog.catalog import EmbeddingModel, GenerationModel, LoadedModel
 from tramontane.console import repository
 from tramontane.console.gate import Handler
-from tramontane.console.handover import Handover
+from tramontane.console.handover import CONSOLE_KEY_ID, Handover
 from tramontane.console.parts import Parts
 from tramontane.console.rendering import page
 from tramontane.core.money import dollars
 from tramontane.core.principal import Principal
 
-CONSOLE_KEY_ID: Final = "00000000-0000-7000-8000-000000000005"
-"""Stands in the ledger where a request of the playground came without a key."""
 _TABS: Final = {"": "chat", "/fim": "fim", "/embeddings": "embeddings"}
 
 

@@ -235,7 +235,9 @@ $("example-schema")?.addEventListener("click", () => {
 if ($("say")) {
   offerCode(() => {
     const text = $("text").value.trim();
-    const said = text || !conversation.length ? [{ role: "user", content: text || "Hello!" }] : [];
-    return { path: PATH, body: { ...request([...conversation, ...said]), stream: true } };
+    const said = [...conversation];
+    if (text || !said.length) said.push({ role: "user", content: text || "Hello!" });
+    while (said.at(-1).role === "assistant") said.pop();
+    return { path: PATH, body: { ...request(said), stream: true } };
   });
 }
