@@ -25,9 +25,9 @@ SLOW = " ".join(f"word{number}" for number in range(4000))
 SCRIPT = {"rules": [{"match": "hostile", "answer": HOSTILE}, {"match": "slow", "answer": SLOW}]}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """A headless Chromium, for all tests together."""
+    """A headless Chromium. Playwright runs an event loop in this thread, so it must end before other tests."""
     support = pytest.importorskip("tests.support.browser", reason="Playwright is not installed")
     if support.CHROMIUM is None:
         pytest.skip("no Chromium: install the package chromium (CONTRIBUTING.md)")
