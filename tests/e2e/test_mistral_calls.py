@@ -26,7 +26,7 @@ ADD = function("add", a={"type": "integer"})
 SUB = function("sub")
 SWITCH = function("switch", on={"type": "boolean"}, to={"enum": ["low", "high"]})
 TOOLS = {tool["function"]["name"]: tool for tool in (ADD, SUB, SWITCH)}
-BOTH = {"role": "user", "content": "Please do both"}
+BOTH = {"role": "user", "content": "Please do it again"}
 FORM = {
     "type": "json_schema",
     "json_schema": {"name": "answer", "schema": SWITCH["function"]["parameters"], "strict": True},

@@ -38,7 +38,7 @@ GAP = (" return", " a + b")
 """The last word before the gap, and what goes into it."""
 CALL = ("add", '{"a": 1}')
 SAID, SECOND_CALL = "Sure.", ("sub", "{}")
-"""What comes before and behind `CALL` if a user says "both"."""
+"""What comes before and behind `CALL` if a user says "again"."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ def write_mistral_model(folder: Path, tokenizer: str = "v13-tekken-thoughts") ->
     """A Hugging Face folder with a Mistral tokenizer beside it, and no tokenizer.json.
 
     To a question it says `CHAT`; with tools it calls `CALL`, in the format of its tokenizer; if it is told to
-    think, it thinks `THOUGHT` and says `ANSWER`. Asked for "both", it says `SAID` and calls `CALL` and
-    `SECOND_CALL`. Behind a tool's result it says `RESULT`, and in a gap behind " return" what is in `GAP`.
+    think, it thinks `THOUGHT` and says `ANSWER`. To a user who says "again" it says `SAID`, and calls `CALL`
+    and `SECOND_CALL`. Behind a tool's result it says `RESULT`, and in a gap behind " return" what `GAP` has.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = tokenizer_path(tokenizer, folder.parent)
@@ -93,7 +93,8 @@ def _shows(tokens) -> list[set[int]]:
     """The tokens by which a prompt shows what it can show, in this order."""
     much, none = (_text(tokens, f'": "{effort}"') for effort in ("high", "none"))
     wants = {*much} - {*none} if _special(tokens, "[MODEL_SETTINGS]") else {_special(tokens, "[THINK]")}
-    both = {_text(tokens, "of both")[-1]}
+    # A word that the prompts by which models are told to think do not have.
+    both = {_text(tokens, "of again")[-1]}
     return [{_special(tokens, "[AVAILABLE_TOOLS]")}, wants - {None}, both]
 
 
@@ -180,7 +181,7 @@ def _calls(tokens) -> list[int]:
         marked = [_special(tokens, "[TOOL_CALLS]"), *_text(tokens, SECOND_CALL[0])]
         return [*_call(tokens), *marked, _special(tokens, "[ARGS]"), *_text(tokens, f" {SECOND_CALL[1]}")]
     first = json.dumps({"name": CALL[0], "arguments": json.loads(CALL[1])})
-    second = f'{{ "parameters":{SECOND_CALL[1]}, "name" :"{SECOND_CALL[0]}"}}'
+    second = f'{{\t"parameters":{{ }},"name"\n:"{SECOND_CALL[0]}"}}'
     return _text(tokens, f"[{first},{second}]")
 
 
