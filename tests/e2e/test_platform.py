@@ -60,7 +60,7 @@ def query(data_dir, sql):
 def audit(data_dir):
     """The ledger's requests by status; its daily sums are those of its rows."""
     sums = "COUNT(*), SUM(prompt_tokens), SUM(completion_tokens), SUM(cost)"
-    totals = "SUM(requests), SUM(prompt_tokens), SUM(completion_tokens), SUM(cost)"
+    totals = "COALESCE(SUM(requests), 0), SUM(prompt_tokens), SUM(completion_tokens), SUM(cost)"
     assert query(data_dir, f"SELECT {sums} FROM ledger") == query(
         data_dir, f"SELECT {totals} FROM usage_daily"
     )
