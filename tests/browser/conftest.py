@@ -27,7 +27,7 @@ SCRIPT = {"rules": [{"match": "hostile", "answer": HOSTILE}, {"match": "slow", "
 
 @pytest.fixture(scope="module")
 def chromium():
-    """A headless Chromium. Playwright runs an event loop in this thread, so it must end before other tests."""
+    """A headless Chromium. Playwright runs an event loop in this thread: it must end before other tests."""
     support = pytest.importorskip("tests.support.browser", reason="Playwright is not installed")
     if support.CHROMIUM is None:
         pytest.skip("no Chromium: install the package chromium (CONTRIBUTING.md)")
