@@ -86,8 +86,8 @@ class Settings(BaseModel):
     )
     plan: Annotated[Plan | None, Unset("what the workspace has, at first experiment")] = Field(
         None,
-        description="Plan that each start puts the default workspace on. Limits come with a later release, "
-        "and until then no plan limits anything.",
+        description="Plan that each start puts the default workspace on: what it may ask for; "
+        "see docs/limits.md.",
     )
     engine: EngineName = Field(
         "openvino",
