@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from tramontane.cli.accounts import database_options, settings_of
+from tramontane.cli.database import database_options, settings_of
 from tramontane.settings import revealed
 from tramontane.storage import maintenance
 from tramontane.storage.migrations import HEAD

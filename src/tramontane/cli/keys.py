@@ -9,7 +9,8 @@ import click
 from tramontane.accounts.cards import key_card, key_cards, new_key_card
 from tramontane.accounts.entities import AdminKey, ApiKey, Key, NewKey, Workspace
 from tramontane.accounts.key_service import DEFAULT_GRACE_SECONDS
-from tramontane.cli.accounts import Accounts, database_options, settings_of, with_accounts
+from tramontane.cli.accounts import Accounts, with_accounts
+from tramontane.cli.database import database_options, settings_of
 from tramontane.cli.tables import ago, date, echo_json, echo_table
 from tramontane.cli.times import Expiry, Span
 

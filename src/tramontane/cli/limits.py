@@ -11,7 +11,8 @@ from tramontane.accounts.entities import Workspace
 from tramontane.catalog.fake import CHAT_ID, EMBEDDING_ID
 from tramontane.catalog.hosted import hosted_ids
 from tramontane.catalog.resolve import resolve_model
-from tramontane.cli.accounts import Accounts, database_options, settings_of, with_accounts
+from tramontane.cli.accounts import Accounts, with_accounts
+from tramontane.cli.database import database_options, settings_of
 from tramontane.cli.tables import echo_json, echo_table
 from tramontane.errors import ConfigurationError
 from tramontane.limits.cards import limits_card, limits_cards

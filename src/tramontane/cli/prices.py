@@ -11,7 +11,8 @@ import click
 from tramontane.billing.calendar import day_of
 from tramontane.billing.prices.price_list import price_list
 from tramontane.billing.prices.repository import EVERY_WORKSPACE, PriceOverride
-from tramontane.cli.billing import Billing, Dollars, database_options, settings_of, with_billing
+from tramontane.cli.billing import Billing, Dollars, with_billing
+from tramontane.cli.database import database_options, settings_of
 from tramontane.cli.tables import echo_table
 from tramontane.core.money import Price, dollars, exact_text
 

@@ -9,7 +9,8 @@ import click
 
 from tramontane.billing.spending.claims import Scope
 from tramontane.billing.spending.service import SpendingStatus
-from tramontane.cli.billing import Billing, Dollars, database_options, settings_of, with_billing
+from tramontane.cli.billing import Billing, Dollars, with_billing
+from tramontane.cli.database import database_options, settings_of
 from tramontane.cli.tables import echo_table
 from tramontane.core.money import dollars, exact_text
 

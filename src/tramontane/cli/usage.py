@@ -11,7 +11,8 @@ import click
 from tramontane.billing.calendar import last_day
 from tramontane.billing.usage.export import as_csv, as_json
 from tramontane.billing.usage.report import By, UsageLine, UsageQuery, UsageReport
-from tramontane.cli.billing import Billing, database_options, settings_of, with_billing
+from tramontane.cli.billing import Billing, with_billing
+from tramontane.cli.database import database_options, settings_of
 from tramontane.cli.tables import echo_table
 from tramontane.core.money import dollars
 

@@ -8,7 +8,8 @@ import click
 
 from tramontane.accounts.cards import workspace_card, workspace_cards
 from tramontane.accounts.entities import DEFAULT_WORKSPACE_ID, ApiKey, Workspace
-from tramontane.cli.accounts import Accounts, database_options, settings_of, with_accounts
+from tramontane.cli.accounts import Accounts, with_accounts
+from tramontane.cli.database import database_options, settings_of
 from tramontane.cli.tables import ago, date, echo_json, echo_table
 from tramontane.settings import Plan, Settings
 
