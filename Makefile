@@ -35,8 +35,8 @@ serve: install ## Start the server (ARGS="--port 9000 …" for options)
 test: $(VENV)/.dev ## Every test: unit, API, engines, real processes with the real built-in models
 	$(BIN)/python -m pytest $(ARGS)
 
-test-unit: $(VENV)/.dev ## The tests that start neither a model nor a server, in a few minutes (tests/unit alone: about one)
-	$(BIN)/python -m pytest -m "not (engine or e2e or process)" $(ARGS)
+test-unit: $(VENV)/.dev ## The tests that need no model, database, browser or process of their own, in a minute
+	$(BIN)/python -m pytest -m "not (engine or e2e or process or storage)" $(ARGS)
 
 $(REFERENCE)/.ready: requirements/reference.txt
 	@test -x $(REFERENCE)/bin/python || $(PYTHON) -m venv $(REFERENCE)

@@ -21,6 +21,16 @@ settings.load_profile("tramontane")
 BUILTIN_CACHE = Path(os.environ.get("TRAMONTANE_CACHE_DIR") or user_cache_path("tramontane", appauthor=False))
 
 
+STORAGE_FIXTURES = {"place", "new_place", "redis_url"}
+STORAGE_FOLDERS = {"storage", "console"}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if not STORAGE_FIXTURES.isdisjoint(item.fixturenames) or item.path.parent.name in STORAGE_FOLDERS:
+            item.add_marker("storage")
+
+
 @pytest.fixture
 def anyio_backend():
     return "asyncio"
