@@ -52,6 +52,8 @@ from tramontane.serving.metering import Metering
 from tramontane.settings import Settings, revealed
 from tramontane.storage.database import Database
 from tramontane.storage.redis import RedisServer
+from tramontane.transcripts.entities import Retention
+from tramontane.transcripts.recorder import TranscriptRecorder
 from tramontane.weights.artifact import Artifact
 from tramontane.weights.progress import FetchProgress
 from tramontane.weights.store import HubAccess, ModelStore
@@ -223,6 +225,12 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
         stack.push_async_callback(billing.close)
         metering = Metering(limits, billing, clock)
         stack.push_async_callback(metering.close)
+        transcripts = TranscriptRecorder(
+            database, clock, Retention(settings.transcript_days, settings.transcript_count)
+        )
+        transcripts.start()
+        stack.push_async_callback(transcripts.close)
+        recorder = transcripts if settings.transcripts else None
         models = await _load_models(settings, prepared, stack)
         catalog = Catalog(models)
         services = Services(
@@ -234,9 +242,9 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
             spending=SpendingService(database, clock),
             usage=usage,
             catalog=catalog,
-            chat=ChatService(catalog, metering),
-            fim=FimService(catalog, metering),
-            embeddings=EmbeddingService(catalog, metering),
+            chat=ChatService(catalog, metering, recorder=recorder),
+            fim=FimService(catalog, metering, recorder),
+            embeddings=EmbeddingService(catalog, metering, recorder),
             clock=clock,
         )
         # Last, so that a start that fails has not spent the one showing of the key.

@@ -156,6 +156,21 @@ class Settings(BaseModel):
         default=False,
         description="Accept the licences of the named models, also those that restrict their use.",
     )
+    transcripts: bool = Field(
+        default=False,
+        description="Keep the text of requests and answers in the database, for the administrators of the "
+        "console to read. Tell the people who use the server. Off, no text is kept anywhere; "
+        "see docs/console.md.",
+    )
+    transcript_days: int = Field(
+        7, ge=1, le=365, description="Days after which the text of a request is deleted."
+    )
+    transcript_count: int = Field(
+        10_000,
+        ge=1,
+        le=10_000_000,
+        description="Requests whose text is kept at most, the newest; of each at most 0.5 MiB.",
+    )
     offline: bool = Field(
         default=False, description="Never use the network: a model that is not in the cache is an error."
     )

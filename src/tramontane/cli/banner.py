@@ -49,6 +49,8 @@ class Banner:
     """None if no key is valid."""
     console_token: str | None = field(default=None, repr=False)
     """Signs in to the console once; None if a password does."""
+    transcript_days: int | None = None
+    """How long the text of requests is kept; None if it is not."""
 
 
 def render_banner(banner: Banner) -> str:
@@ -62,6 +64,7 @@ def render_banner(banner: Banner) -> str:
         *_row("Console", _console_lines(banner)),
         *_row("Plan", _plan_lines(banner.plan)),
         *_row("Models", [*_model_lines(banner.models), *_stand_in_lines(banner.models)]),
+        *_row("Text", _transcript_lines(banner.transcript_days)),
         "",
         "Try it:",
         "",
@@ -98,6 +101,12 @@ def _console_lines(banner: Banner) -> list[str]:
         return [f"{banner.base_url}/ (sign in with the console_password)"]
     link = f"{banner.base_url}/console/sign-in?link={banner.console_token}"
     return [link, "(signs you in once, within an hour)"]
+
+
+def _transcript_lines(days: int | None) -> list[str]:
+    if days is None:
+        return []
+    return [f"requests and answers are kept for {days} {'day' if days == 1 else 'days'} (--no-transcripts)"]
 
 
 def _plan_lines(plan: str) -> list[str]:

@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "usage": "Show what was used and what it cost.",
     "spend": "Show and set spending limits.",
     "prices": "Show and set what models cost.",
+    "transcripts": "Show and delete the kept text of requests.",
     "db": "Upgrade, check and back up the database.",
 }
 

@@ -55,7 +55,8 @@ def serve(config: Path | None, **choices: object) -> None:
 
 def _banner(settings: Settings, url: str, running: "RunningServer") -> Banner:
     models = [model.profile for model in running.catalog]
-    return Banner(url, running.plan, models, _key_notice(settings, running), running.console_token)
+    days = settings.transcript_days if settings.transcripts else None
+    return Banner(url, running.plan, models, _key_notice(settings, running), running.console_token, days)
 
 
 def _key_notice(settings: Settings, running: "RunningServer") -> KeyNotice | None:

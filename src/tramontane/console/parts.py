@@ -14,6 +14,7 @@ from tramontane.core.clock import Clock
 from tramontane.limits.override_service import OverrideService
 from tramontane.settings import Settings
 from tramontane.storage.database import Database
+from tramontane.transcripts.service import TranscriptService
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Parts:
     limits: OverrideService
     spending: SpendingService
     usage: UsageService
+    transcripts: TranscriptService
     sessions: SessionService
     api: ASGIApp
     """The Mistral API, to which the playground's requests are handed."""
@@ -54,6 +56,7 @@ class Parts:
             limits=OverrideService(database),
             spending=SpendingService(database, clock),
             usage=UsageService(database),
+            transcripts=TranscriptService(database, clock),
             sessions=sessions,
             api=api,
         )

@@ -1,5 +1,6 @@
 """Templates: how a page becomes HTML. Everything in it that is not a template's own is escaped."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -80,6 +81,7 @@ def _environment() -> Environment:
         "money": money,
         "ago": ago,
         "iso": iso,
+        "pretty": pretty,
     }
     return environment
 
@@ -148,3 +150,8 @@ def iso(seconds: float) -> str:
 def day(seconds: float) -> str:
     """Unix seconds → `2026-11-22`."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
+
+
+def pretty(value: object) -> str:
+    """JSON that people can read."""
+    return json.dumps(value, indent=2, ensure_ascii=False)

@@ -23,6 +23,7 @@ from tramontane.serving.media import Files, MediaFiles
 from tramontane.serving.metering import Metering, Order
 from tramontane.serving.offload import LONG_TEXT, off_loop
 from tramontane.serving.reasoning import check_reasoning
+from tramontane.serving.recording import Recorder, Recording
 from tramontane.serving.response_format import answer_format
 from tramontane.serving.sampling import context_length, room_for_answer, sampling_params, stop_strings
 from tramontane.serving.tools import tool_use
@@ -38,9 +39,16 @@ SAFE_PROMPT: Final = (
 class ChatService:
     """Continues conversations with the models of the catalog."""
 
-    def __init__(self, catalog: Catalog, metering: Metering, media: MediaFiles | None = None) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        metering: Metering,
+        media: MediaFiles | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
         self._catalog = catalog
         self._metering = metering
+        self._recorder = recorder
         self._media = media or MediaFiles(RemoteFiles())
 
     async def stream(self, context: RequestContext, request: ChatCompletionRequest) -> AsyncGenerator[Event]:
@@ -58,7 +66,10 @@ class ChatService:
         meter = await self._metering.admit(context, order, model.profile.id)
         files = await self._media.load(request.messages, model)
         generation = await off_loop(_size(request, files), _generation, model, request, files)
-        async with aclosing(generate(context, model, generation, meter)) as events:
+        answer = generate(context, model, generation, meter)
+        if self._recorder is not None:
+            answer = Recording(self._recorder, context, request).follow(answer)
+        async with aclosing(answer) as events:
             async for event in events:
                 yield event
 

@@ -15,6 +15,7 @@ from tramontane.serving.embedding_formats import Numbers, encode, quantize
 from tramontane.serving.features import EMBEDDING_FIELDS, check_features
 from tramontane.serving.metering import Metering, Order
 from tramontane.serving.offload import off_loop
+from tramontane.serving.recording import Recorder, record
 
 MAX_INPUTS: Final = 512
 MAX_INPUT_TOKENS: Final = 8192
@@ -41,9 +42,10 @@ class EmbeddingResult:
 class EmbeddingService:
     """Turns texts into vectors with the models of the catalog."""
 
-    def __init__(self, catalog: Catalog, metering: Metering) -> None:
+    def __init__(self, catalog: Catalog, metering: Metering, recorder: Recorder | None = None) -> None:
         self._catalog = catalog
         self._metering = metering
+        self._recorder = recorder
 
     async def embed(self, context: RequestContext, request: EmbeddingRequest) -> EmbeddingResult:
         """One vector an input, in the type and encoding that were asked for.
@@ -67,6 +69,8 @@ class EmbeddingService:
                 meter.start()
                 vectors = await model.engine.embed(batch.token_ids)
             await meter.settle(usage)
+        if self._recorder is not None:
+            record(self._recorder, context, request)
         numbers = quantize(vectors[:, :dimension], request.output_dtype)
         return EmbeddingResult(
             vectors=[encode(vector, request.encoding_format) for vector in numbers],

@@ -18,6 +18,7 @@ from tramontane.serving.features import FIM_FIELDS, check_features
 from tramontane.serving.generation import Generation, generate
 from tramontane.serving.metering import Metering, Order
 from tramontane.serving.offload import off_loop
+from tramontane.serving.recording import Recorder, Recording
 from tramontane.serving.sampling import context_length, room_for_answer, sampling_params, stop_strings
 from tramontane.serving.superseding import Superseding
 
@@ -27,9 +28,10 @@ FEATURE: Final = "FIM completion"
 class FimService:
     """Fills gaps with the models of the catalog."""
 
-    def __init__(self, catalog: Catalog, metering: Metering) -> None:
+    def __init__(self, catalog: Catalog, metering: Metering, recorder: Recorder | None = None) -> None:
         self._catalog = catalog
         self._metering = metering
+        self._recorder = recorder
         self._superseding = Superseding[Event]()
 
     async def stream(self, context: RequestContext, request: FIMCompletionRequest) -> AsyncGenerator[Event]:
@@ -53,6 +55,8 @@ class FimService:
         if request.prompt_cache_key:
             key = (context.principal.workspace_id, request.prompt_cache_key)
             answer = self._superseding.run(key, answer)
+        if self._recorder is not None:
+            answer = Recording(self._recorder, context, request).follow(answer)
         async with aclosing(answer) as events:
             async for event in events:
                 yield event

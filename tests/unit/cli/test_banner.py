@@ -38,6 +38,13 @@ def test_it_says_where_the_server_is_what_it_serves_and_on_which_plan():
     assert ["tiny-embed", "embeddings"] in lines
 
 
+def test_whoever_keeps_text_is_told():
+    said = render_banner(Banner(URL, "unlimited", MODELS, Operators(), transcript_days=7))
+
+    assert "requests and answers are kept for 7 days (--no-transcripts)" in said
+    assert "kept for" not in render(Operators())
+
+
 def test_stand_ins_are_not_hidden():
     text = " ".join(render(Operators()).split())
 

@@ -77,6 +77,15 @@ async def list_requests(connection: AsyncConnection, query: RequestQuery) -> Req
     return RequestPage(page, None if is_last or not page else (page[-1].created_at, page[-1].request_id))
 
 
+async def get_request(connection: AsyncConnection, organization_id: str, request_id: str) -> LedgerRow | None:
+    """One request of the organization."""
+    statement = select(ledger).where(
+        ledger.c.request_id == request_id, ledger.c.organization_id == organization_id
+    )
+    row = (await connection.execute(statement)).mappings().first()
+    return None if row is None else LedgerRow(**row)
+
+
 def _conditions(query: UsageQuery) -> Iterable[ColumnElement[bool]]:
     yield usage_daily.c.day.between(query.since, query.until)
     for column, value in (

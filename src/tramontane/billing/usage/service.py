@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from tramontane.billing.ledger.row import LedgerRow
 from tramontane.billing.usage import repository
 from tramontane.billing.usage.report import UsageLine, UsageQuery, UsageReport
 from tramontane.billing.usage.requests import RequestPage, RequestQuery
@@ -28,6 +29,11 @@ class UsageService:
         """A page of the list of requests."""
         async with self._database.snapshot() as connection:
             return await repository.list_requests(connection, query)
+
+    async def request(self, organization_id: str, request_id: str) -> LedgerRow | None:
+        """One request of the organization, if the ledger has it."""
+        async with self._database.snapshot() as connection:
+            return await repository.get_request(connection, organization_id, request_id)
 
     async def tokens_of_month(self, workspace_id: str, model_served: str, month: date) -> int:
         """What counts against a limit of tokens a month: used, not cached. `month` is its first day."""

@@ -1,12 +1,13 @@
-"""The requests that were answered, newest first. What was written in them is not kept anywhere."""
+"""The requests that were answered, newest first, and each of them with its text if that is kept."""
 
+import json
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from tramontane.accounts.entities import DEFAULT_ORGANIZATION_ID, ApiKey
 from tramontane.accounts.names import as_id
@@ -17,14 +18,17 @@ from tramontane.console.pages.usage import NAMELESS_KEYS
 from tramontane.console.paging import PAGE_SIZE
 from tramontane.console.parts import Parts
 from tramontane.console.rendering import PREFIX, page
+from tramontane.errors import NotFoundError
 
 _FILTERS: Final = ("workspace", "model", "status")
+_SHOWN: Final = ("messages", "prompt", "suffix", "input")
+"""Fields of a request that are shown one by one."""
 _LATEST: Final = 2**62
 """After every time that a request can have."""
 
 
 def routes(parts: Parts) -> Sequence[tuple[str, str, Handler]]:
-    """The list."""
+    """The list, and a page for each."""
 
     async def show(request: Request) -> Response:
         asked = request.query_params
@@ -40,10 +44,41 @@ def routes(parts: Parts) -> Sequence[tuple[str, str, Handler]]:
             "keys": NAMELESS_KEYS | {key.id: key.name for key in keys},
             "older": _older(filters, found.next_before),
             "newest": f"{PREFIX}/requests?{urlencode(filters)}" if "before" in asked else None,
+            "settings": parts.settings,
         }
         return page(request, "requests.html", values)
 
-    return [("GET", "/requests", show)]
+    async def show_one(request: Request) -> Response:
+        request_id = request.path_params["request_id"]
+        found = await parts.usage.request(DEFAULT_ORGANIZATION_ID, request_id)
+        if found is None:
+            raise NotFoundError("There is no such request: it may not have ended yet, or was refused.")
+        workspaces = await parts.workspaces.list(DEFAULT_ORGANIZATION_ID)
+        keys = await parts.keys.list(ApiKey, DEFAULT_ORGANIZATION_ID)
+        transcript = await parts.transcripts.find(DEFAULT_ORGANIZATION_ID, request_id)
+        said = transcript.request if transcript else {}
+        values = {
+            "request": found,
+            "workspace": {one.id: one.name for one in workspaces}.get(found.workspace_id, found.workspace_id),
+            "key": (NAMELESS_KEYS | {key.id: key.name for key in keys}).get(found.key_id, found.key_id),
+            "metadata": json.loads(found.metadata) if found.metadata else None,
+            "transcript": transcript,
+            "others": {name: value for name, value in said.items() if name not in _SHOWN},
+            "settings": parts.settings,
+        }
+        return page(request, "request.html", values)
+
+    async def forget(request: Request) -> Response:
+        request_id = request.path_params["request_id"]
+        await parts.transcripts.get(DEFAULT_ORGANIZATION_ID, request_id)
+        await parts.transcripts.remove(request_id=request_id)
+        return RedirectResponse(f"{PREFIX}/requests/{request_id}", status_code=303)
+
+    return [
+        ("GET", "/requests", show),
+        ("GET", "/requests/{request_id}", show_one),
+        ("POST", "/requests/{request_id}/forget", forget),
+    ]
 
 
 def _query(asked: QueryParams) -> RequestQuery:

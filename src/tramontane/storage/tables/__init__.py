@@ -17,6 +17,7 @@ from tramontane.storage.tables.billing import (
 from tramontane.storage.tables.console import console_links, console_sessions
 from tramontane.storage.tables.limits import limit_overrides
 from tramontane.storage.tables.schema import metadata
+from tramontane.storage.tables.transcripts import transcripts
 
 __all__ = [
     "admin_keys",
@@ -32,6 +33,7 @@ __all__ = [
     "reservations",
     "spending",
     "spending_limits",
+    "transcripts",
     "usage_daily",
     "workspaces",
 ]

@@ -1,0 +1,1 @@
+"""The text of requests and answers, kept for a while where the operator has switched it on."""
