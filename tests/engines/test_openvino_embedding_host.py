@@ -5,7 +5,8 @@ import openvino as ov
 import pytest
 
 from tramontane.engines.openvino.embedding import EmbeddingHost
-from tramontane.engines.openvino.messages import Embed, LoadEmbedding
+from tramontane.engines.openvino.messages import LoadEmbedding
+from tramontane.engines.worker.messages import Embed
 
 pytestmark = pytest.mark.engine
 

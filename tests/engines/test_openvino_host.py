@@ -9,7 +9,8 @@ from tramontane.core.events import FinishReason
 from tramontane.core.sampling import SamplingParams
 from tramontane.engines.openvino import generation
 from tramontane.engines.openvino.generation import GenerationHost
-from tramontane.engines.openvino.messages import Abort, Failed, Generate, LoadGeneration, Step
+from tramontane.engines.openvino.messages import LoadGeneration
+from tramontane.engines.worker.messages import Abort, Failed, Generate, Step
 
 pytestmark = pytest.mark.engine
 

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import openvino as ov
 
-from tramontane.engines.openvino.messages import Abort, Embed, LoadEmbedding, Vectors
+from tramontane.engines.openvino.messages import LoadEmbedding
+from tramontane.engines.worker.messages import Abort, Embed, Vectors
 
 _BATCH_INPUTS = 8
 """More bring no speed, and make others wait longer."""

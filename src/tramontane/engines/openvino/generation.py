@@ -22,10 +22,11 @@ from tramontane.core.events import FinishReason
 from tramontane.core.sampling import SamplingParams
 from tramontane.engines.openvino.grammar_queue import GrammarQueue
 from tramontane.engines.openvino.grammar_reader import GrammarReader
-from tramontane.engines.openvino.messages import Abort, Failed, Generate, LoadGeneration, Step, Tokens
+from tramontane.engines.openvino.messages import LoadGeneration
 from tramontane.engines.openvino.prefix_estimate import BLOCK_TOKENS, PrefixEstimate
 from tramontane.engines.openvino.sampling import generation_config, is_repeatable
 from tramontane.engines.worker.child import last_line
+from tramontane.engines.worker.messages import Abort, Failed, Generate, Step, Tokens
 from tramontane.weights.artifact import read_artifact
 
 logger = logging.getLogger(__name__)

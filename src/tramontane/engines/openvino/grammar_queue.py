@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Final
 
-from tramontane.engines.openvino.messages import Failed
+from tramontane.engines.worker.messages import Failed
 
 LONGEST_READING: Final = 30.0
 """Seconds after which a grammar counts as too complex. Its reading cannot be stopped, and goes on."""

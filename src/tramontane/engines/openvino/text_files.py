@@ -6,7 +6,7 @@ from pathlib import Path
 import openvino as ov
 from tokenizers import Tokenizer
 
-from tramontane.engines.openvino.control_characters import grammar_bytes
+from tramontane.engines.control_characters import grammar_bytes
 from tramontane.engines.openvino.graph.detokenizer import detokenizer_graph
 from tramontane.weights.artifact import DETOKENIZER, MISTRAL_TOKENIZER, TOKENIZER, ArtifactManifest
 from tramontane.weights.mistral_tokenizer import MistralTokenizerFile

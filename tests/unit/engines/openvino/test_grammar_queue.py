@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from tramontane.engines.openvino.grammar_queue import LONGEST_READING, LONGEST_WAIT, GrammarQueue, Verdict
-from tramontane.engines.openvino.messages import Failed
+from tramontane.engines.worker.messages import Failed
 
 
 class Reader:

@@ -1,7 +1,7 @@
 import pytest
 
 from tramontane.core.sampling import SamplingParams
-from tramontane.engines.openvino.grammar_limits import MAX_BYTES, MAX_NESTING, check_grammar
+from tramontane.engines.grammar_limits import MAX_BYTES, MAX_NESTING, check_grammar
 from tramontane.errors import InvalidRequestError
 
 CONTROL_IDS = {0, 2}
