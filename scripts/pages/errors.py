@@ -66,6 +66,10 @@ EXAMPLES: dict[type[ApiError], tuple[ApiError, str]] = {
         errors.FileInputError("File could not be fetched from url 'https://example.org/a.png'"),
         "Send the file itself, as a `data:` URL. [What is read](compatibility.md).",
     ),
+    errors.UpstreamRefusalError: (
+        errors.UpstreamRefusalError("min_p is not supported"),
+        "The words are those of the [server behind](engines.md#upstream): send what it serves.",
+    ),
     errors.InvalidModelError: (
         errors.InvalidModelError("gpt-4o"),
         "`GET /v1/models` lists the ids that are served.",

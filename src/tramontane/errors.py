@@ -13,7 +13,8 @@
     │  │  ├─ AssistantMessageError   400  invalid_request_assistant_message     3240
     │  │  ├─ FunctionCallError       400  invalid_function_call                 3280
     │  │  ├─ AudioFileError          400  invalid_request_audio                 3291
-    │  │  └─ FileInputError          400  invalid_request_file                  3310
+    │  │  ├─ FileInputError          400  invalid_request_file                  3310
+    │  │  └─ UpstreamRefusalError    400  what an upstream server says of the request  3051
     │  ├─ InvalidModelError          400  invalid_model                         1500
     │  ├─ AuthenticationError        401  {"detail": "Invalid API Key"}
     │  ├─ SpendingLimitError         402  spending_limit_reached; names the limit and when it resets
@@ -168,6 +169,13 @@ class FileInputError(InvalidRequestError):
 
     type = "invalid_request_file"
     code = "3310"
+
+
+class UpstreamRefusalError(InvalidRequestError):
+    """The server that a request went on to finds fault with it; the words are that server's."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message or "The upstream server refuses the request, and does not say why.")
 
 
 class InvalidModelError(ApiError):

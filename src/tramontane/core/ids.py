@@ -21,6 +21,11 @@ def new_tool_call_id() -> str:
     return "".join(secrets.choice(_LETTERS) for _ in range(TOOL_CALL_ID_LENGTH))
 
 
+def is_tool_call_id(text: str) -> bool:
+    """Whether it has that form."""
+    return len(text) == TOOL_CALL_ID_LENGTH and text.isascii() and text.isalnum()
+
+
 def uuid7() -> uuid.UUID:
     """A time-ordered UUID (RFC 9562 §5.7): 48 bits of Unix milliseconds, then random bits."""
     milliseconds = time.time_ns() // 1_000_000

@@ -1,0 +1,90 @@
+"""Completions at servers that take messages: the request goes on as it is, in their dialect."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from functools import partial
+
+import orjson
+
+from tramontane.core.clock import Clock, SystemClock
+from tramontane.core.events import Event
+from tramontane.core.remote import RemoteRequest, RunningUsage
+from tramontane.engines.upstream.connection import Connection
+from tramontane.engines.upstream.facts import Facts
+from tramontane.engines.upstream.options import PoolOptions
+from tramontane.engines.upstream.reader import AnswerReader
+from tramontane.engines.upstream.replica import Replica
+
+
+class UpstreamCompletionEngine:
+    """A model that other servers serve.
+
+    Args:
+        options: the servers.
+        model: its name there.
+    """
+
+    def __init__(self, options: PoolOptions, model: str, clock: Clock | None = None) -> None:
+        self._connection = Connection(options, clock or SystemClock())
+        self._model = model
+        self._facts: Facts | None = None
+
+    @property
+    def running(self) -> int:
+        """Requests that servers are answering now."""
+        return self._connection.pool.outstanding
+
+    @property
+    def facts(self) -> Facts | None:
+        """What a server said of the model at the start; None if none did."""
+        return self._facts
+
+    async def start(self) -> None:
+        """Find out what can be found out. Servers may come later."""
+        await self._connection.open()
+        self._facts = await self._connection.facts(self._model)
+
+    async def close(self) -> None:
+        """Let go of the servers."""
+        await self._connection.close()
+
+    async def check_health(self) -> None:
+        """Raise EngineUnavailableError unless a server can be asked."""
+        self._connection.check()
+
+    async def complete(self, request: RemoteRequest, used: RunningUsage) -> AsyncGenerator[Event]:
+        """The answers as events, as a server sends them; what they use is noted in `used`.
+
+        Raises:
+            UpstreamRefusalError, ContextLengthError: the server finds fault with the request.
+            CapacityError: all servers have too much to do.
+            EngineUnavailableError: none answers.
+            EngineError: one failed on the way.
+        """
+        name = self._facts.model if self._facts and self._facts.model else self._model
+        body = orjson.dumps({**request.body, "model": name, "stream": True})
+        ask = partial(self._answer if request.is_streamed else self._whole_answer, request, body, used)
+        async with aclosing(self._connection.ask(request.affinity, ask)) as events:
+            async for event in events:
+                yield event
+
+    async def _answer(
+        self, request: RemoteRequest, body: bytes, used: RunningUsage, replica: Replica
+    ) -> AsyncGenerator[Event]:
+        used.restart()
+        reader = AnswerReader(request, used)
+        async with aclosing(self._connection.client.stream(f"{replica.url}/{request.path}", body)) as data:
+            async for piece in data:
+                for event in reader.feed(piece):
+                    yield event
+        for event in reader.end():
+            yield event
+
+    async def _whole_answer(
+        self, request: RemoteRequest, body: bytes, used: RunningUsage, replica: Replica
+    ) -> AsyncGenerator[Event]:
+        """Nothing before all is there: until then another server can answer instead."""
+        async with aclosing(self._answer(request, body, used, replica)) as events:
+            whole = [event async for event in events]
+        for event in whole:
+            yield event
