@@ -4,8 +4,8 @@ from pydantic.fields import FieldInfo
 from scripts.pages.markdown import table
 
 from tramontane.cli.main import EXIT_CODES
-from tramontane.cli.options import allowed_text, default_text, is_secret
-from tramontane.settings import Settings, env_name, option_name
+from tramontane.cli.options import allowed_text, default_text, has_option
+from tramontane.settings import FILE_ONLY, ModelDefaults, ModelSettings, Settings, env_name, option_name
 
 
 def settings() -> str:
@@ -21,15 +21,32 @@ def exit_codes() -> str:
     return table(["code", "meaning"], [(str(code), meaning) for code, meaning in EXIT_CODES.items()])
 
 
-BLOCKS = {"settings": settings, "exit codes": exit_codes}
+def models() -> str:
+    """The settings of one model: its own, then those that it may take from all."""
+    shared = ModelDefaults.model_fields
+    fields = sorted(ModelSettings.model_fields.items(), key=lambda item: item[0] in shared)
+    return table(
+        ["setting", "default", "allowed", "meaning"],
+        [
+            [
+                f"`{name}`",
+                "as for all" if name in shared else default_text(field),
+                allowed_text(field),
+                field.description or "",
+            ]
+            for name, field in fields
+        ],
+    )
+
+
+BLOCKS = {"settings": settings, "models": models, "exit codes": exit_codes}
 
 
 def _row(name: str, field: FieldInfo) -> list[str]:
-    option = "" if is_secret(field) else f"`{option_name(name)}`"
     return [
         f"`{name}`",
-        option,
-        f"`{env_name(name)}`",
+        f"`{option_name(name)}`" if has_option(field) else "",
+        "" if FILE_ONLY in field.metadata else f"`{env_name(name)}`",
         default_text(field),
         allowed_text(field),
         field.description or "",

@@ -3,10 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 
@@ -20,77 +18,40 @@ from tramontane.billing.prices.service import PriceService
 from tramontane.billing.service import BillingService
 from tramontane.billing.spending.service import SpendingService
 from tramontane.billing.usage.service import UsageService
-from tramontane.catalog.catalog import Catalog, EmbeddingModel, GenerationModel, LoadedModel
-from tramontane.catalog.definition import ModelDefinition
-from tramontane.catalog.fake import CHAT_TEMPLATE, fake_chat_profile, fake_embedding_profile
+from tramontane.catalog.catalog import Catalog, LoadedModel
 from tramontane.catalog.licenses import require_acceptance
-from tramontane.catalog.resolve import adapted_model, resolve_model
+from tramontane.catalog.resolve import define_model
 from tramontane.console.app import beside, create_console
 from tramontane.console.parts import Parts
 from tramontane.console.sessions import SessionService
 from tramontane.core.clock import Clock, SystemClock
-from tramontane.engines.fake.engine import FakeEmbeddingEngine, FakeGenerationEngine
-from tramontane.engines.fake.script import Script
-from tramontane.engines.openvino.convert import convert_in_subprocess
-from tramontane.engines.openvino.engine import OpenVinoEmbeddingEngine, OpenVinoGenerationEngine
-from tramontane.errors import ConfigurationError
 from tramontane.limits.failover import FailoverLimitStore
 from tramontane.limits.memory import MemoryLimitStore
 from tramontane.limits.override_service import OverrideService
 from tramontane.limits.redis import RedisLimitStore
 from tramontane.limits.service import LimitsService
 from tramontane.limits.store import LimitStore
-from tramontane.prompts.chat_template import ChatRenderer
-from tramontane.prompts.fim import FimRenderer
-from tramontane.prompts.of_artifact import prompts_of
-from tramontane.prompts.tokenizer import ByteGroupTokenizer, ByteTokenizer, HuggingFaceTokenizer
-from tramontane.scheduling.admission import Admission
+from tramontane.models.fake import fake_model
+from tramontane.models.openvino import openvino_model
+from tramontane.models.preparation import Preparation, PreparationProgress, PreparedModel
 from tramontane.serving.chat import ChatService
 from tramontane.serving.embeddings import EmbeddingService
 from tramontane.serving.fim import FimService
 from tramontane.serving.metering import Metering
-from tramontane.settings import Settings, revealed
+from tramontane.settings import Settings, named_models, revealed
 from tramontane.storage.database import Database
 from tramontane.storage.redis import RedisServer
 from tramontane.transcripts.entities import Retention
 from tramontane.transcripts.recorder import TranscriptRecorder
-from tramontane.weights.artifact import Artifact
 from tramontane.weights.progress import FetchProgress
 from tramontane.weights.store import HubAccess, ModelStore
 
 if TYPE_CHECKING:
-    from tramontane.catalog.hosted import Task
     from tramontane.weights.hub import HubListing
     from tramontane.weights.hub_files import NeededFiles
 
-FAKE_CONTEXT_LENGTH: Final = 1_048_576
-"""Tokens of the fake engines, of a byte or four: more than any prompt that a test of a client would send."""
-
-
-class PreparationProgress(Protocol):
-    """Is told what goes on while models are prepared."""
-
-    def fetching(self, update: FetchProgress) -> None:
-        """A model is being fetched."""
-        ...
-
-    def converting(self, model: str) -> None:
-        """The conversion of a model starts; it ends with the next call, or the last."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedModel:
-    """A model whose files are complete on this machine."""
-
-    definition: ModelDefinition
-    artifact: Artifact
-    is_adapted: bool = False
-    """It is another one with an adapter, and stands in for nothing."""
-
-
 PreparedModels = Sequence[PreparedModel]
-"""Empty for the fake engine, which needs no files."""
+"""Without those of the fake engine, which need no files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,52 +116,19 @@ def prepare_models(
         ConfigurationError: a setting names no model.
         ModelStoreError: a model cannot be had.
     """
-    if settings.engine == "fake":
+    named = [model for model in named_models(settings) if model.engine != "fake"]
+    if not named:
         return []
     store = model_store(settings, progress.fetching, ask, to_run=True)
-    wanted: dict[Task, str | None] = {"generate": settings.model, "embed": settings.embedding_model}
     # All names first: a typing error in the second must not wait for the download of the first.
-    definitions = [resolve_model(value, task) for task, value in wanted.items()]
+    definitions = [define_model(model) for model in named]
     paths = [store.fetch(definition.source) for definition in definitions]
-    prepared = []
-    for definition, path in zip(definitions, paths, strict=True):
-        sha256 = store.sha256(definition.source)
-        artifact = convert_in_subprocess(
-            path,
-            settings.cache_dir,
-            source_sha256=sha256,
-            quantization=settings.quantization,
-            on_start=partial(progress.converting, definition.id),
-        )
-        if artifact.manifest.task != definition.task:
-            raise ConfigurationError(f"{path} is a model for another task than the one that it is named for")
-        prepared.append(PreparedModel(definition, artifact))
-        if definition.task == "generate":
-            prepared += _prepare_adapters(settings, definition, path, sha256, progress)
-    return prepared
-
-
-def _prepare_adapters(
-    settings: Settings,
-    base: ModelDefinition,
-    path: Path,
-    sha256: str | None,
-    progress: PreparationProgress,
-) -> list[PreparedModel]:
-    """The chat model with each of the operator's adapters worked in."""
-    prepared = []
-    for folder in settings.adapters:
-        definition = adapted_model(base, folder)
-        artifact = convert_in_subprocess(
-            path,
-            settings.cache_dir,
-            source_sha256=sha256,
-            quantization=settings.quantization,
-            adapter=folder,
-            on_start=partial(progress.converting, definition.id),
-        )
-        prepared.append(PreparedModel(definition, artifact, is_adapted=True))
-    return prepared
+    preparation = Preparation(store, settings.cache_dir, progress)
+    return [
+        prepared
+        for model, definition, path in zip(named, definitions, paths, strict=True)
+        for prepared in preparation.convert(model, definition, path)
+    ]
 
 
 @asynccontextmanager
@@ -276,62 +204,17 @@ async def _load_models(
     settings: Settings, prepared: PreparedModels, stack: AsyncExitStack
 ) -> Sequence[LoadedModel]:
     """Start all engines side by side and put their models around them."""
-    models = (
-        _fake_models(settings) if settings.engine == "fake" else [_model(settings, one) for one in prepared]
-    )
+    models = [
+        loaded
+        for named in named_models(settings)
+        for loaded in (
+            [fake_model(settings, named)]
+            if named.engine == "fake"
+            else [openvino_model(one, strict=settings.strict) for one in prepared if one.settings == named]
+        )
+    ]
     for model in models:
         stack.push_async_callback(model.engine.close)
     # Not a task group, which would wrap what is raised; engines that still start are closed by the stack.
     await asyncio.gather(*(model.engine.start() for model in models))
     return models
-
-
-def _model(settings: Settings, prepared: PreparedModel) -> LoadedModel:
-    artifact = prepared.artifact
-    profile = prepared.definition.profile(artifact.manifest.max_context_length)
-    if prepared.is_adapted:
-        profile = replace(profile, aliases=())
-    admission = Admission(settings.slots, settings.max_queue)
-    if prepared.definition.task == "embed":
-        engine = OpenVinoEmbeddingEngine(artifact, slots=settings.slots, threads=settings.threads)
-        return EmbeddingModel(profile, engine, admission, HuggingFaceTokenizer.from_artifact(artifact))
-    prompts = prompts_of(artifact, strict=settings.strict)
-    return GenerationModel(
-        profile=profile,
-        engine=OpenVinoGenerationEngine(
-            artifact,
-            kv_cache_tokens=settings.kv_cache_tokens,
-            slots=settings.slots,
-            threads=settings.threads,
-        ),
-        admission=admission,
-        vocabulary=prompts.vocabulary,
-        chat=prompts.chat,
-        fim=prompts.fim,
-    )
-
-
-def _fake_models(settings: Settings) -> Sequence[LoadedModel]:
-    script = Script.read(settings.fake_script) if settings.fake_script else Script()
-    tokenizer = ByteTokenizer()
-    return [
-        GenerationModel(
-            profile=fake_chat_profile(FAKE_CONTEXT_LENGTH),
-            engine=FakeGenerationEngine(
-                script,
-                tokens_per_second=settings.fake_tokens_per_second,
-                slots=settings.slots,
-                max_context_length=FAKE_CONTEXT_LENGTH,
-            ),
-            admission=Admission(settings.slots, settings.max_queue),
-            vocabulary=tokenizer.vocabulary,
-            chat=ChatRenderer(tokenizer, CHAT_TEMPLATE, strict=settings.strict),
-            fim=FimRenderer(tokenizer),
-        ),
-        EmbeddingModel(
-            profile=fake_embedding_profile(FAKE_CONTEXT_LENGTH),
-            engine=FakeEmbeddingEngine(slots=settings.slots, max_context_length=FAKE_CONTEXT_LENGTH),
-            admission=Admission(settings.slots, settings.max_queue),
-            tokenizer=ByteGroupTokenizer(),
-        ),
-    ]

@@ -72,8 +72,8 @@ def test_relative_paths_in_a_file_are_relative_to_the_file(config):
     settings = load_settings(path)
 
     assert settings.data_dir == path.parent / "state"
-    assert Path(settings.model) == path.parent / "../weights/tiny.gguf"
-    assert settings.embedding_model == "all-minilm-l6-v2"
+    assert [Path(model) for model in settings.model] == [path.parent / "../weights/tiny.gguf"]
+    assert settings.embedding_model == ("all-minilm-l6-v2",)
 
 
 def test_other_relative_paths_are_relative_to_the_working_directory(tmp_path, monkeypatch):
@@ -84,7 +84,7 @@ def test_other_relative_paths_are_relative_to_the_working_directory(tmp_path, mo
 
     assert settings.data_dir == tmp_path / "data"
     assert settings.cache_dir == tmp_path / "cache"
-    assert settings.model == str(tmp_path / "tiny.gguf")
+    assert settings.model == (str(tmp_path / "tiny.gguf"),)
 
 
 def test_the_tilde_is_the_home_folder(monkeypatch, tmp_path, config):

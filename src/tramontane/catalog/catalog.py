@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tramontane.catalog.names import names_of
 from tramontane.catalog.profile import ModelProfile
 from tramontane.core.vocabulary import Vocabulary
 from tramontane.engines.protocol import EmbeddingEngine, GenerationEngine
-from tramontane.errors import ConfigurationError, FeatureNotEnabledError, InvalidModelError
+from tramontane.errors import FeatureNotEnabledError, InvalidModelError
 from tramontane.prompts.fim import GapRenderer
 from tramontane.prompts.renderer import Renderer
 from tramontane.prompts.tokenizer import InputTokenizer
@@ -39,9 +40,7 @@ LoadedModel = GenerationModel | EmbeddingModel
 
 
 class Catalog:
-    """All loaded models by id and alias. An alias that two models claim belongs to the first.
-
-    A name of the model itself goes before one that another model only stands in for.
+    """All loaded models by id and alias, as `names_of` has them.
 
     Raises:
         ConfigurationError: two models have the same id of their own.
@@ -49,19 +48,9 @@ class Catalog:
 
     def __init__(self, models: Sequence[LoadedModel]) -> None:
         self._models = tuple(models)
-        self._by_id: dict[str, LoadedModel] = {}
-        own_ids = {model.profile.id for model in models}
-        if len(own_ids) < len(models):
-            raise ConfigurationError(
-                f"Two models are called the same: {', '.join(model.profile.id for model in models)}. "
-                f"Rename the file or folder of one of them."
-            )
-        own_names = [
-            (name, model) for model in models for name in (model.profile.id, *model.profile.own_aliases)
-        ]
-        stand_ins = [(name, model) for model in models for name in model.profile.aliases]
-        for name, model in own_names + stand_ins:
-            self._by_id.setdefault(name, model)
+        by_own_id = {model.profile.id: model for model in models}
+        names = names_of([model.profile for model in models])
+        self._by_id = {name: by_own_id[profile.id] for name, profile in names.items()}
 
     def __iter__(self) -> Iterator[LoadedModel]:
         return iter(self._models)

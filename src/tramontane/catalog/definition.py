@@ -1,5 +1,7 @@
 """A model that could be served: what is known before its files are here."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from tramontane.catalog.hosted import Task, hosted_ids
@@ -28,12 +30,14 @@ class ModelDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """Other names of the model itself, those of the hosted API among them if it serves these weights."""
     owned_by: str = "tramontane"
 
-    def profile(self, max_context_length: int) -> ModelProfile:
+    def profile(self, max_context_length: int, aliases: Sequence[str] | None = None) -> ModelProfile:
         """The model as it is served by an engine that takes `max_context_length` tokens.
 
-        It answers to its own names as itself, and to all other hosted ids of its task as their stand-in.
+        It answers to its own names as itself, and as a stand-in to `aliases`; without any named, to all other
+        hosted ids of its task that no other model is named for.
         """
         own = {self.id, *self.own_aliases}
+        stands_in_for = hosted_ids(self.task) if aliases is None else aliases
         return ModelProfile(
             id=self.id,
             description=self.description,
@@ -42,6 +46,7 @@ class ModelDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
             default_temperature=self.default_temperature,
             default_repetition_penalty=self.default_repetition_penalty,
             own_aliases=self.own_aliases,
-            aliases=tuple(alias for alias in hosted_ids(self.task) if alias not in own),
+            aliases=tuple(alias for alias in dict.fromkeys(stands_in_for) if alias not in own),
+            yields=aliases is None,
             owned_by=self.owned_by,
         )

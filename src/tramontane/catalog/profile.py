@@ -25,6 +25,8 @@ class ModelProfile:
     """Other names of the model itself."""
     aliases: tuple[str, ...] = ()
     """Hosted ids that it answers to as a stand-in, in the order in which they are listed."""
+    yields: bool = False
+    """Nobody chose these aliases: a model that somebody named one of them for goes before it."""
     owned_by: str = "tramontane"
     default_repetition_penalty: float = 1.0
     """Of chat answers in prose, if the request says nothing; 1 is none."""

@@ -12,6 +12,7 @@ from tramontane.catalog.definition import ModelDefinition
 from tramontane.catalog.hosted import HostedModel, Task, find_hosted, hosted_ids, hosted_model_of
 from tramontane.catalog.profile import Capabilities
 from tramontane.errors import ConfigurationError
+from tramontane.settings import ModelSettings
 from tramontane.weights.hub_reference import PREFIX, parse_hub_reference
 from tramontane.weights.source import HubSource, LocalSource
 
@@ -48,6 +49,25 @@ def resolve_model(value: str | None, task: Task) -> ModelDefinition:
     return _local_model(path, task)
 
 
+def define_model(settings: ModelSettings) -> ModelDefinition:
+    """The model that `settings` speak of, under the id that they give it.
+
+    Raises:
+        ConfigurationError: as `resolve_model`.
+    """
+    if settings.task is None:
+        assert settings.model is not None
+        definition = find_model(settings.model)
+    else:
+        definition = resolve_model(settings.model, settings.task)
+    if settings.id is None or settings.id == definition.id:
+        return definition
+    names = definition.own_aliases
+    if not isinstance(definition.source, LocalSource):
+        names = (definition.id, *(name for name in names if name != settings.id))
+    return msgspec.structs.replace(definition, id=settings.id, own_aliases=names)
+
+
 def find_model(value: str) -> ModelDefinition:
     """As `resolve_model`, of whatever task. What the catalog does not know counts as a chat model."""
     builtin = next((model for model in builtin_models() if model.id == value), None)
@@ -70,7 +90,7 @@ def hub_model(source: HubSource, task: Task) -> ModelDefinition:
         raise _unusable(source.reference, "is a .gguf file", task)
     name = source.repository.partition("/")[2]
     return ModelDefinition(
-        id=_id(name),
+        id=letters_of(name),
         task=task,
         name=name,
         description=f"{source.reference} of the Hugging Face hub, served from this machine.",
@@ -125,7 +145,7 @@ def adapted_model(base: ModelDefinition, folder: Path) -> ModelDefinition:
         )
     return msgspec.structs.replace(
         base,
-        id=_id(folder.name),
+        id=letters_of(folder.name),
         name=folder.name,
         description=f"{base.name} with the adapter {folder.name} of the operator's own.",
         license=None,
@@ -163,7 +183,7 @@ def _is_model_folder(path: Path) -> bool:
 def _local_model(path: Path, task: Task) -> ModelDefinition:
     name = path.name if path.is_dir() else path.stem
     return ModelDefinition(
-        id=_id(name),
+        id=letters_of(name),
         task=task,
         name=name,
         description=f"{path.name}, a model of the operator's own, served from this machine.",
@@ -179,7 +199,7 @@ def _capabilities(task: Task) -> Capabilities:
     return Capabilities(completion_chat=task == "generate", completion_fim=task == "generate")
 
 
-def _id(name: str) -> str:
+def letters_of(name: str) -> str:
     """The name in the letters of model ids."""
     return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._") or "local-model"
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tramontane import __version__
+from tramontane.catalog.names import names_of
 from tramontane.catalog.profile import ModelProfile
 from tramontane.limits.plans import plans
 
@@ -132,7 +133,7 @@ def _uses(model: ModelProfile) -> Iterator[str]:
 
 
 def _stand_in_lines(models: Sequence[ModelProfile]) -> list[str]:
-    aliases = [alias for model in models for alias in model.aliases]
+    aliases = [name for name, model in names_of(models).items() if name in model.aliases]
     if not aliases:
         return []
     return [

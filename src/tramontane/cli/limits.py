@@ -1,16 +1,17 @@
 """`tramontane limits`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, cast
 
 import click
 
 from tramontane.accounts.entities import Workspace
-from tramontane.catalog.fake import CHAT_ID, EMBEDDING_ID
-from tramontane.catalog.hosted import hosted_ids
-from tramontane.catalog.resolve import resolve_model
+from tramontane.catalog.fake import fake_profile
+from tramontane.catalog.names import names_of
+from tramontane.catalog.profile import ModelProfile
+from tramontane.catalog.resolve import adapted_model, define_model
 from tramontane.cli.accounts import Accounts, with_accounts
 from tramontane.cli.database import database_options, settings_of
 from tramontane.cli.tables import echo_json, echo_table
@@ -19,7 +20,7 @@ from tramontane.limits.cards import limits_card, limits_cards
 from tramontane.limits.entities import WorkspaceLimits
 from tramontane.limits.figures import NO_OVERRIDE, Changes, Figure
 from tramontane.schemas.admin.limits import MOST_COUNTED, LimitFigures
-from tramontane.settings import Settings
+from tramontane.settings import ModelSettings, Settings, named_models
 
 _OTHER_MODELS: Final = "(every other)"
 _HEAD: Final = ("WORKSPACE", "PLAN", "MODEL", "REQUESTS/MIN", "BURST", "TOKENS/MIN", "TOKENS/MONTH")
@@ -174,8 +175,15 @@ def _served_model(settings: Settings, name: str) -> str:
 
 def _served_models(settings: Settings) -> dict[str, str]:
     """Which model answers to which id with these settings, as the catalog has it when they are loaded."""
-    is_fake = settings.engine == "fake"
-    chat = CHAT_ID if is_fake else resolve_model(settings.model, "generate").id
-    embedding = EMBEDDING_ID if is_fake else resolve_model(settings.embedding_model, "embed").id
-    embedding_ids = dict.fromkeys((embedding, *hosted_ids("embed")), embedding)
-    return embedding_ids | dict.fromkeys((chat, *hosted_ids("generate")), chat)
+    profiles = [profile for model in named_models(settings) for profile in _profiles(model)]
+    return {name: profile.id for name, profile in names_of(profiles).items()}
+
+
+def _profiles(model: ModelSettings) -> Iterator[ModelProfile]:
+    """Of a model and its adapters. How long their contexts are does not matter here."""
+    if model.engine == "fake":
+        yield fake_profile(model, 0)
+        return
+    definition = define_model(model)
+    yield definition.profile(0, model.aliases)
+    yield from (adapted_model(definition, folder).profile(0, ()) for folder in model.adapters)

@@ -10,7 +10,15 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from tramontane.settings import CONFIG_VARIABLE, Settings, Unset, env_name, option_name
+from tramontane.settings import (
+    CONFIG_VARIABLE,
+    FILE_ONLY,
+    WRITTEN,
+    Settings,
+    Unset,
+    env_name,
+    option_name,
+)
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -19,14 +27,15 @@ _CLICK_TYPES: Final[dict[object, click.ParamType[Any]]] = {
     int: click.INT,
     float: click.FLOAT,
     Path: click.Path(path_type=Path),
+    tuple[str, ...]: click.STRING,
     tuple[Path, ...]: click.STRING,
 }
 
 
 def settings_options(command: Decorated) -> Decorated:
-    """Give the command `--config` and an option for every setting but secrets, for others can see options."""
+    """Give the command `--config` and an option for every setting that can have one."""
     for name, field in reversed(Settings.model_fields.items()):
-        if not is_secret(field):
+        if has_option(field):
             command = _option(name, field)(command)
     return click.option(
         "--config",
@@ -36,16 +45,17 @@ def settings_options(command: Decorated) -> Decorated:
     )(command)
 
 
-def is_secret(field: FieldInfo) -> bool:
-    """Whether it is set in the environment or the file only."""
-    return plain_type(field) is SecretStr
+def has_option(field: FieldInfo) -> bool:
+    """Not a secret, for others can see options; not a table."""
+    return plain_type(field) is not SecretStr and FILE_ONLY not in field.metadata
 
 
 def plain_type(field: FieldInfo) -> object:
     """The type of a value that was given: `Path` for `Path | None`."""
     annotation = field.annotation
     members = [member for member in get_args(annotation) if member is not NoneType]
-    return members[0] if len(members) == 1 and get_origin(annotation) is not Literal else annotation
+    is_choice = len(members) == 1 and get_origin(annotation) not in (Literal, tuple)
+    return members[0] if is_choice else annotation
 
 
 def default_text(field: FieldInfo) -> str:
@@ -60,6 +70,8 @@ def default_text(field: FieldInfo) -> str:
 def allowed_text(field: FieldInfo) -> str:
     """What a value may be, in a few words; empty where the type says it all."""
     kind = plain_type(field)
+    if get_origin(kind) is tuple:
+        return "several, separated by commas"
     if get_origin(kind) is Literal:
         return ", ".join(get_args(kind))
     if kind is bool:
@@ -92,4 +104,9 @@ def _option(name: str, field: FieldInfo) -> Callable[[Decorated], Decorated]:
         return click.option(option, type=click.Choice(get_args(kind)), help=f"{field.description}  [{facts}]")
     if allowed := allowed_text(field):
         facts += f"; {allowed}"
-    return click.option(option, type=_CLICK_TYPES[kind], help=f"{field.description}  [{facts}]")
+    return click.option(
+        option,
+        type=click.STRING if WRITTEN in field.metadata else _CLICK_TYPES[kind],
+        multiple=get_origin(kind) is tuple,
+        help=f"{field.description}  [{facts}]",
+    )

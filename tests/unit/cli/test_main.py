@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from tramontane import __version__
 from tramontane.cli import main as module
 from tramontane.cli.main import cli, run
-from tramontane.cli.options import is_secret
+from tramontane.cli.options import has_option
 from tramontane.errors import ConfigurationError, ModelStoreError, StorageError
 from tramontane.settings import Settings, env_name, option_name
 
@@ -39,9 +39,9 @@ def test_the_help_of_serve_explains_every_setting():
     text = " ".join(CliRunner().invoke(cli, ["serve", "--help"], terminal_width=10_000).output.split())
 
     for name, field in Settings.model_fields.items():
-        assert env_name(name) in text
-        assert (f"{option_name(name)} " in text) is not is_secret(field)
-        assert is_secret(field) or " ".join(field.description.split()) in text
+        assert (f"env: {env_name(name)};" in text) is has_option(field)
+        assert (f"{option_name(name)} " in text) is has_option(field)
+        assert not has_option(field) or " ".join(field.description.split()) in text
 
 
 @pytest.mark.parametrize(

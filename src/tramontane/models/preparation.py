@@ -1,0 +1,91 @@
+"""From a name to files that an engine can load: fetched, converted, and known for what they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from tramontane.catalog.definition import ModelDefinition
+from tramontane.catalog.resolve import adapted_model, define_model
+from tramontane.engines.openvino.convert import convert_in_subprocess
+from tramontane.errors import ConfigurationError
+from tramontane.settings import ModelSettings
+from tramontane.weights.artifact import Artifact
+from tramontane.weights.progress import FetchProgress
+from tramontane.weights.store import ModelStore
+
+
+class PreparationProgress(Protocol):
+    """Is told what goes on while models are prepared."""
+
+    def fetching(self, update: FetchProgress) -> None:
+        """A model is being fetched."""
+        ...
+
+    def converting(self, model: str) -> None:
+        """The conversion of a model starts; it ends with the next call, or the last."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedModel:
+    """A model whose files are complete on this machine."""
+
+    settings: ModelSettings
+    """Those of the model that it is, or is made of."""
+    definition: ModelDefinition
+    artifact: Artifact
+    is_adapted: bool = False
+    """It is another one with an adapter, and stands in for nothing."""
+
+
+class Preparation:
+    """Makes models ready to be loaded. Blocks; quick when all is here.
+
+    Args:
+        store: fetches them.
+        cache_dir: where what is converted lies.
+        progress: is told of it.
+    """
+
+    def __init__(self, store: ModelStore, cache_dir: Path, progress: PreparationProgress) -> None:
+        self._store = store
+        self._cache_dir = cache_dir
+        self._progress = progress
+
+    def convert(
+        self, settings: ModelSettings, definition: ModelDefinition, path: Path
+    ) -> Sequence[PreparedModel]:
+        """The model whose files are at `path`, then itself with each of its adapters worked in.
+
+        Raises:
+            ConfigurationError: it is for another task than it is named for, or an adapter is none.
+            ModelStoreError: it cannot be converted.
+        """
+        artifact = self._artifact(settings, definition, path)
+        task = artifact.manifest.task
+        if task != definition.task:
+            if settings.task is not None:
+                raise ConfigurationError(
+                    f"{path} is a model for another task than the one that it is named for"
+                )
+            definition = define_model(settings.model_copy(update={"task": task}))
+        prepared = [PreparedModel(settings, definition, artifact)]
+        for folder in settings.adapters:
+            adapted = adapted_model(definition, folder)
+            artifact = self._artifact(settings, adapted, path, folder)
+            prepared.append(PreparedModel(settings, adapted, artifact, is_adapted=True))
+        return prepared
+
+    def _artifact(
+        self, settings: ModelSettings, definition: ModelDefinition, path: Path, adapter: Path | None = None
+    ) -> Artifact:
+        return convert_in_subprocess(
+            path,
+            self._cache_dir,
+            source_sha256=self._store.sha256(definition.source),
+            quantization=settings.quantization,
+            adapter=adapter,
+            on_start=partial(self._progress.converting, definition.id),
+        )
