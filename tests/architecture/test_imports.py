@@ -25,4 +25,4 @@ def test_only_settings_the_commands_and_the_call_of_pip_read_the_environment():
         for path in (ROOT / "src/tramontane").rglob("*.py")
         if "os.environ" in path.read_text() or "getenv" in path.read_text()
     }
-    assert readers <= {"settings.py", "cli", "weights"}, readers
+    assert readers <= {"settings", "cli", "weights"}, readers
