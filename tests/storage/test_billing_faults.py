@@ -33,16 +33,15 @@ class FailingDatabase:
     def __getattr__(self, name):
         return getattr(self._database, name)
 
-    @asynccontextmanager
-    async def transaction(self, **options):
+    async def write(self, work):
         fails = self.failures > 0
         self.failures -= fails
         if fails and not self.after_commit:
             raise StorageError("The database is gone")
-        async with self._database.transaction(**options) as connection:
-            yield connection
+        result = await self._database.write(work)
         if fails:
             raise StorageError("The database has not answered")
+        return result
 
 
 @pytest.fixture
@@ -141,10 +140,10 @@ async def test_a_ledger_that_is_full_of_unwritten_rows_lets_no_request_begin(fai
 async def test_what_cannot_be_written_for_itself_does_not_hold_up_the_rest(database, monkeypatch):
     original = writer.repository.write
 
-    async def refuse(connection, batch):
+    def refuse(connection, batch):
         if any(row.error_code == "poison" for row in batch.rows):
             raise ValueError("no database takes this")
-        return await original(connection, batch)
+        return original(connection, batch)
 
     monkeypatch.setattr(writer.repository, "write", refuse)
     async with billing_on(database, PATIENTLY) as billing:
@@ -203,7 +202,7 @@ async def test_a_full_disk(place, monkeypatch):
 
         assert len(await audit(database)) == settled
         monkeypatch.setattr(sqlite, "_PRAGMAS", pragmas)
-        await database._engine.dispose()  # there is room again
+        database._backend._writer._engine.dispose()  # there is room again
         await written(database, settled + 1)
     await database.close()
 

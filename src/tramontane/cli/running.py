@@ -9,6 +9,7 @@ from socket import socket
 from uvicorn.loops.auto import auto_loop_factory
 
 from tramontane.bootstrap import PreparedModels, RunningServer, build
+from tramontane.cli.garbage import settle_garbage
 from tramontane.cli.http_server import HttpServer
 from tramontane.settings import Settings
 
@@ -61,6 +62,7 @@ class ServerRun:
             return
         async with build(self._settings, self._prepared) as running:
             self._http = HttpServer(running.app, lambda: self._on_ready(running))
+            settle_garbage()
             await self._http.serve(self._sockets)
 
     def _stop(self) -> None:

@@ -1,12 +1,14 @@
 """What `Database` needs to know of the database that it stands on."""
 
-from collections.abc import Iterable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tramontane.storage.changes import Changes
+
+Result = TypeVar("Result")
 
 
 class Backend(Protocol):
@@ -20,6 +22,14 @@ class Backend(Protocol):
     read_only: Mapping[str, object]
     """Execution options of a transaction that reads one consistent state and waits for no writer."""
     changes: Changes
+
+    async def write(self, work: Callable[[Connection], Result]) -> Result:
+        """What `work` returns, done in a transaction of its own."""
+        ...
+
+    async def close(self) -> None:
+        """Close every connection."""
+        ...
 
     def lock_schema(self, connection: Connection) -> None:
         """Make other processes that would migrate wait for the end of the transaction."""

@@ -3,7 +3,7 @@
 No transaction is held while an engine works: services open one, do their few statements and leave it.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tramontane.errors import StorageError
-from tramontane.storage.backend import Backend
+from tramontane.storage.backend import Backend, Result
 from tramontane.storage.migrations import migrate
 from tramontane.storage.sqlite import SqliteBackend
 
@@ -50,7 +50,7 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self._backend.changes.close()
-        await self._engine.dispose()
+        await self._backend.close()
 
     @property
     def revision(self) -> int:
@@ -81,6 +81,18 @@ class Database:
                     await self._backend.changes.announce(connection)
         if announces:
             self._backend.changes.committed()
+
+    async def write(self, work: Callable[[Connection], Result]) -> Result:
+        """What `work` returns, done in a transaction that may write, from its begin to its commit.
+
+        As `transaction`, for what is done often: with SQLite the whole takes one hop to a thread and back,
+        not one each statement. `work` may run in that thread, and must change nothing but its database.
+
+        Raises:
+            StorageError: the database cannot do what it is asked.
+        """
+        with self._translated():
+            return await self._backend.write(work)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:

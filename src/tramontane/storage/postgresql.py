@@ -1,6 +1,6 @@
 """PostgreSQL as the database of many processes and machines."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, make_url, select
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from tramontane.errors import ConfigurationError, StorageError
+from tramontane.storage.backend import Result
 from tramontane.storage.listening import ListeningChanges
 
 if TYPE_CHECKING:
@@ -60,6 +61,15 @@ class PostgresqlBackend:
             pool_pre_ping=True,
         )
         self.changes: Changes = ListeningChanges(self._connect)
+
+    async def write(self, work: Callable[[Connection], Result]) -> Result:
+        """What `work` returns, done in a transaction of its own, on this event loop."""
+        async with self.engine.begin() as connection:
+            return await connection.run_sync(work)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
 
     def lock_schema(self, connection: Connection) -> None:
         """An advisory lock: there may be no table yet that could be locked."""

@@ -1,19 +1,22 @@
 """SQLite as the embedded database: how its file is made and how its connections behave."""
 
+import asyncio
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
 from filelock import FileLock
-from sqlalchemy import URL, Connection, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from tramontane.errors import ConfigurationError
+from tramontane.storage.backend import Result
 from tramontane.storage.changes import Changes, FileChanges
 
 FILE_NAME: Final = "tramontane.db"
@@ -42,8 +45,19 @@ class SqliteBackend:
         path = data_dir / FILE_NAME
         _create_file(path)
         self.name = str(path)
-        self.engine = _create_engine(path)
+        self.engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)))
+        _listen(self.engine.sync_engine)
+        self._writer = _Writer(path)
         self.changes: Changes = FileChanges(path.with_name(f"{FILE_NAME}-changes"))
+
+    async def write(self, work: Callable[[Connection], Result]) -> Result:
+        """What `work` returns, done in a transaction of its own, in the thread that writes."""
+        return await self._writer.run(work)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._writer.close()
+        await self.engine.dispose()
 
     def lock_schema(self, connection: Connection) -> None:
         """Every transaction that may write holds the lock anyway."""
@@ -96,11 +110,35 @@ def _create_file(path: Path) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
 
 
-def _create_engine(path: Path) -> AsyncEngine:
-    engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)))
-    event.listen(engine.sync_engine, "connect", _configure)
-    event.listen(engine.sync_engine, "begin", _begin)
-    return engine
+class _Writer:
+    """A thread with a connection of its own, for transactions that are one piece of work each.
+
+    The asynchronous driver hands every single statement to a thread and waits for it, which takes far longer
+    than the statement. Here a transaction is handed over as a whole.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._engine = create_engine(URL.create("sqlite+pysqlite", database=str(path)), pool_size=1)
+        _listen(self._engine)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-writer")
+
+    async def run(self, work: Callable[[Connection], Result]) -> Result:
+        """What `work` returns. Whoever is cancelled meanwhile does not stop it."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, work)
+
+    async def close(self) -> None:
+        """Wait for what is under way, then close the connection."""
+        await asyncio.to_thread(self._thread.shutdown)
+        self._engine.dispose()
+
+    def _write(self, work: Callable[[Connection], Result]) -> Result:
+        with self._engine.begin() as connection:
+            return work(connection)
+
+
+def _listen(engine: Engine) -> None:
+    event.listen(engine, "connect", _configure)
+    event.listen(engine, "begin", _begin)
 
 
 def _configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

@@ -1,4 +1,4 @@
-"""The SQL of the ledger. The caller holds the transaction.
+"""The SQL of the ledger. The caller holds the transaction, which is one piece of work: nothing is awaited.
 
 All transactions take their locks in the same order (rows, reservations, spending, usage, each sorted), so
 that processes wait for one another and never in a circle.
@@ -10,9 +10,8 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Executable, bindparam, delete, select, update
+from sqlalchemy import Connection, Executable, bindparam, delete, select, update
 from sqlalchemy import insert as plain_insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tramontane.billing.ledger.batch import COUNTS, Batch, Changes, Reserved
 from tramontane.billing.ledger.row import LedgerRow
@@ -84,7 +83,7 @@ def _statements(dialect: str) -> _Statements:
     )
 
 
-async def write(connection: AsyncConnection, batch: Batch) -> dict[str, Refusal]:
+def write(connection: Connection, batch: Batch) -> dict[str, Refusal]:
     """Write the whole batch: rows and the totals beside them, ended reservations, then new ones.
 
     A row that is there already is left as it is and counted no second time.
@@ -94,29 +93,27 @@ async def write(connection: AsyncConnection, batch: Batch) -> dict[str, Refusal]
     """
     statements = _statements(connection.dialect.name)
     changes = Changes()
-    changes.add_rows(await _add_rows(connection, statements, batch.rows))
-    changes.end_reservations(await _end_reservations(connection, statements, batch.released))
+    changes.add_rows(_add_rows(connection, statements, batch.rows))
+    changes.end_reservations(_end_reservations(connection, statements, batch.released))
     changes.touch(batch.claims)
-    accounts = await _add_spending(connection, statements, changes)
+    accounts = _add_spending(connection, statements, changes)
     if changes.usage:
-        await connection.execute(statements.add_usage, changes.usage_parameters())
-    return await _reserve(connection, statements, batch.claims, accounts) if batch.claims else {}
+        connection.execute(statements.add_usage, changes.usage_parameters())
+    return _reserve(connection, statements, batch.claims, accounts) if batch.claims else {}
 
 
-async def end_reservations_of(connection: AsyncConnection, holder_id: str) -> int:
+def end_reservations_of(connection: Connection, holder_id: str) -> int:
     """End all reservations of a process that is no more; says how many there were."""
     statements = _statements(connection.dialect.name)
-    result = await connection.execute(statements.end_reservations_of, {"holder": holder_id})
+    result = connection.execute(statements.end_reservations_of, {"holder": holder_id})
     ended = [Reserved(**row) for row in result.mappings()]
     changes = Changes()
     changes.end_reservations(ended)
-    await _add_spending(connection, statements, changes)
+    _add_spending(connection, statements, changes)
     return len(ended)
 
 
-async def _add_rows(
-    connection: AsyncConnection, statements: _Statements, rows: Sequence[LedgerRow]
-) -> list[LedgerRow]:
+def _add_rows(connection: Connection, statements: _Statements, rows: Sequence[LedgerRow]) -> list[LedgerRow]:
     """Adds what is not there yet, and returns it."""
     if not rows:
         return []
@@ -124,38 +121,38 @@ async def _add_rows(
     parameters = [
         dict(zip(_COLUMNS, _values_of(by_id[request_id]), strict=True)) for request_id in sorted(by_id)
     ]
-    added = await connection.execute(statements.add_rows, parameters)
+    added = connection.execute(statements.add_rows, parameters)
     return [by_id[request_id] for request_id in added.scalars()]
 
 
-async def _end_reservations(
-    connection: AsyncConnection, statements: _Statements, request_ids: Sequence[str]
+def _end_reservations(
+    connection: Connection, statements: _Statements, request_ids: Sequence[str]
 ) -> list[Reserved]:
     if not request_ids:
         return []
-    result = await connection.execute(statements.end_reservations, {"ids": sorted(request_ids)})
+    result = connection.execute(statements.end_reservations, {"ids": sorted(request_ids)})
     return [Reserved(**row) for row in result.mappings()]
 
 
-async def _add_spending(
-    connection: AsyncConnection, statements: _Statements, changes: Changes
+def _add_spending(
+    connection: Connection, statements: _Statements, changes: Changes
 ) -> dict[Account, Spending]:
     """Add to the accounts; they are locked from here on, and returned as they stand."""
     if not changes.spending:
         return {}
-    result = await connection.execute(statements.add_spending, changes.spending_parameters())
+    result = connection.execute(statements.add_spending, changes.spending_parameters())
     return {
         (row["scope_id"], row["month"]): Spending(row["spent"], row["reserved"]) for row in result.mappings()
     }
 
 
-async def _reserve(
-    connection: AsyncConnection,
+def _reserve(
+    connection: Connection,
     statements: _Statements,
     claims: Sequence[Claim],
     accounts: dict[Account, Spending],
 ) -> dict[str, Refusal]:
-    limits = await _limits(connection, statements, accounts)
+    limits = _limits(connection, statements, accounts)
     refused: dict[str, Refusal] = {}
     granted: list[Claim] = []
     for claim in claims:
@@ -166,22 +163,22 @@ async def _reserve(
             refused[claim.request_id] = refusal
     if granted:
         held = sorted({account for claim in granted for account in claim.accounts})
-        await connection.execute(
+        connection.execute(
             statements.hold_back,
             [
                 {"of": scope_id, "in_month": month, "now_reserved": accounts[scope_id, month].reserved}
                 for scope_id, month in held
             ],
         )
-        await connection.execute(statements.add_reservations, [_reservation(claim) for claim in granted])
+        connection.execute(statements.add_reservations, [_reservation(claim) for claim in granted])
     return refused
 
 
-async def _limits(
-    connection: AsyncConnection, statements: _Statements, accounts: Mapping[Account, Spending]
+def _limits(
+    connection: Connection, statements: _Statements, accounts: Mapping[Account, Spending]
 ) -> dict[str, SpendingLimit]:
     ids = sorted({scope_id for scope_id, _ in accounts})
-    result = await connection.execute(statements.limits, {"ids": ids})
+    result = connection.execute(statements.limits, {"ids": ids})
     return {
         row["scope_id"]: SpendingLimit(Scope(row["scope"]), row["scope_id"], row["amount"])
         for row in result.mappings()

@@ -10,6 +10,7 @@ import logging
 from asyncio import Future, Task
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -153,7 +154,7 @@ class LedgerWriter:
             while self._has_work():
                 group = self._next_group()
                 try:
-                    refused = await self._write(group.batch())
+                    refused = await self._database.write(partial(repository.write, batch=group.batch()))
                 except StorageError as error:
                     await self._failed(group, error)
                 except Exception as error:
@@ -163,10 +164,6 @@ class LedgerWriter:
                     self._written(group, refused)
             self._work.clear()
             self._idle.set()
-
-    async def _write(self, batch: Batch) -> dict[str, Refusal]:
-        async with self._database.transaction() as connection:
-            return await repository.write(connection, batch)
 
     def _wake(self) -> None:
         self._idle.clear()

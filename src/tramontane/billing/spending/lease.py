@@ -9,7 +9,10 @@ import logging
 import uuid
 from asyncio import Task
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
+
+from sqlalchemy import Connection
 
 from tramontane.billing.ledger.repository import end_reservations_of
 from tramontane.billing.spending import repository
@@ -72,8 +75,7 @@ class Lease:
             StorageError: the database cannot be used.
         """
         self._count += 1
-        async with self._database.transaction() as connection:
-            await repository.beat(connection, self.holder_id, self._count)
+        await self._database.write(partial(repository.beat, holder_id=self.holder_id, count=self._count))
         async with self._database.snapshot() as connection:
             others = dict(await repository.holders(connection))
         others.pop(self.holder_id, None)
@@ -92,9 +94,11 @@ class Lease:
         return dead
 
     async def _release(self, holder_id: str) -> int:
-        async with self._database.transaction() as connection:
-            await repository.remove_holder(connection, holder_id)
-            return await end_reservations_of(connection, holder_id)
+        def release(connection: Connection) -> int:
+            repository.remove_holder(connection, holder_id)
+            return end_reservations_of(connection, holder_id)
+
+        return await self._database.write(release)
 
     async def _run(self) -> None:
         while True:

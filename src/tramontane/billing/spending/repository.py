@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
-from sqlalchemy import delete, select
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tramontane.billing.spending.claims import Scope, Spending, SpendingLimit
@@ -43,10 +43,10 @@ async def get_spending(connection: AsyncConnection, scope_id: str, month: date) 
     return Spending(ZERO, ZERO) if row is None else Spending(row["spent"], row["reserved"])
 
 
-async def beat(connection: AsyncConnection, holder_id: str, count: int) -> None:
+def beat(connection: Connection, holder_id: str, count: int) -> None:
     """Show that the process lives: by a number that it has not shown before."""
     statement = insert(reservation_holders, connection.dialect.name).values(id=holder_id, beat=count)
-    await connection.execute(
+    connection.execute(
         statement.on_conflict_do_update(
             index_elements=[reservation_holders.c.id], set_={"beat": statement.excluded.beat}
         )
@@ -61,6 +61,6 @@ async def holders(connection: AsyncConnection) -> Sequence[tuple[str, int | None
     return [*beats.items(), *((holder, None) for holder in holding if holder not in beats)]
 
 
-async def remove_holder(connection: AsyncConnection, holder_id: str) -> None:
+def remove_holder(connection: Connection, holder_id: str) -> None:
     """Forget a process that is no more."""
-    await connection.execute(delete(reservation_holders).where(reservation_holders.c.id == holder_id))
+    connection.execute(delete(reservation_holders).where(reservation_holders.c.id == holder_id))
