@@ -1,4 +1,4 @@
-"""The garbage collector of a server: what a start has made is never garbage, and need not be looked at again."""
+"""The garbage collector of a server: what a start has made is never garbage, and is not looked at again."""
 
 import gc
 from typing import Final
@@ -12,8 +12,8 @@ _OLDER: Final = 20
 def settle_garbage() -> None:
     """Free what the start has left over, and spare the collector the rest of it for good.
 
-    Modules, schemas, templates and tables are half a million objects. A full collection would walk through all
-    of them, a tenth of a second in which nothing else runs, and find nothing.
+    Modules, schemas, templates and tables are half a million objects. A full collection would walk through
+    all of them, a tenth of a second in which nothing else runs, and find nothing.
     """
     gc.collect()
     gc.freeze()
