@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from scripts.pages import compatibility, configuration, errors, limits, structured_output
+from scripts.pages import compatibility, configuration, errors, limits, observability, structured_output
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -19,6 +19,7 @@ PAGES: dict[str, Blocks] = {
     "configuration.md": configuration.BLOCKS,
     "errors.md": errors.BLOCKS,
     "limits.md": limits.BLOCKS,
+    "observability.md": observability.BLOCKS,
     "structured-output.md": structured_output.BLOCKS,
 }
 """The blocks of each page, and what writes them."""

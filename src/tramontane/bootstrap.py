@@ -25,6 +25,7 @@ from tramontane.console.app import beside, create_console
 from tramontane.console.parts import Parts
 from tramontane.console.sessions import SessionService
 from tramontane.core.clock import Clock, SystemClock
+from tramontane.core.lifecycle import Lifecycle
 from tramontane.limits.failover import FailoverLimitStore
 from tramontane.limits.memory import MemoryLimitStore
 from tramontane.limits.override_service import OverrideService
@@ -34,10 +35,12 @@ from tramontane.limits.store import LimitStore
 from tramontane.models.fake import fake_model
 from tramontane.models.openvino import openvino_model
 from tramontane.models.preparation import Preparation, PreparationProgress, PreparedModel
+from tramontane.observability.metrics import Metrics
 from tramontane.serving.chat import ChatService
 from tramontane.serving.embeddings import EmbeddingService
 from tramontane.serving.fim import FimService
 from tramontane.serving.metering import Metering
+from tramontane.serving.states import ServerStates
 from tramontane.settings import Settings, named_models, revealed
 from tramontane.storage.database import Database
 from tramontane.storage.redis import RedisServer
@@ -68,6 +71,8 @@ class RunningServer:
     """The default workspace's key, if one is valid."""
     console_token: str | None
     """Signs in to the console once; None if a password does."""
+    lifecycle: Lifecycle
+    """Told when the server begins to stop."""
 
 
 def model_store(
@@ -146,12 +151,14 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
         accounts.start()
         stack.push_async_callback(accounts.close)
         usage = UsageService(database)
-        limits = LimitsService(database, _limit_store(settings, clock), clock, usage.tokens_of_month)
+        metrics, lifecycle = Metrics(), Lifecycle()
+        limit_store = _limit_store(settings, clock)
+        limits = LimitsService(database, limit_store, clock, usage.tokens_of_month)
         stack.push_async_callback(limits.close)
-        billing = BillingService(database, clock)
+        billing = BillingService(database, clock, on_commit=metrics.committed)
         await billing.start()
         stack.push_async_callback(billing.close)
-        metering = Metering(limits, billing, clock)
+        metering = Metering(limits, billing, clock, [metrics])
         stack.push_async_callback(metering.close)
         transcripts = TranscriptRecorder(
             database, clock, Retention(settings.transcript_days, settings.transcript_count)
@@ -161,6 +168,7 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
         recorder = transcripts if settings.transcripts else None
         models = await _load_models(settings, prepared, stack)
         catalog = Catalog(models)
+        metrics.registry.register(ServerStates(catalog, billing, limit_store, lifecycle))
         services = Services(
             accounts=accounts,
             workspaces=WorkspaceService(database, clock),
@@ -174,6 +182,8 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
             fim=FimService(catalog, metering, recorder),
             embeddings=EmbeddingService(catalog, metering, recorder),
             clock=clock,
+            metrics=metrics,
+            lifecycle=lifecycle,
         )
         # Last, so that a start that fails has not spent the one showing of the key.
         new_key = await accounts.ensure_default(settings.plan)
@@ -188,6 +198,7 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
             new_key=new_key,
             key=await accounts.default_key(),
             console_token=None if sessions.has_password else await sessions.new_link_token(),
+            lifecycle=lifecycle,
         )
 
 

@@ -19,6 +19,7 @@ from tramontane.api.routes import (
     embeddings,
     fim,
     health,
+    metrics,
     models,
 )
 from tramontane.settings import Settings
@@ -56,11 +57,12 @@ def create_app(services: Services, settings: Settings) -> FastAPI:
         admin_limits,
         admin_billing,
         health,
+        metrics,
     ):
         app.include_router(resource.router)
     add_error_handlers(app)
     app.add_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)
     app.add_middleware(HeadAsGet)
     app.add_middleware(Preflight)
-    app.add_middleware(RequestScope)  # the last one added is the outermost
+    app.add_middleware(RequestScope, metrics=services.metrics)  # the last one added is the outermost
     return app

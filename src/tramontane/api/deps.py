@@ -16,9 +16,11 @@ from tramontane.catalog.catalog import Catalog
 from tramontane.core.clock import Clock, SystemClock
 from tramontane.core.context import RequestContext
 from tramontane.core.ids import new_request_id
+from tramontane.core.lifecycle import Lifecycle
 from tramontane.core.principal import PRINCIPAL_IN_SCOPE, AdminPrincipal, Principal
 from tramontane.errors import AuthenticationError
 from tramontane.limits.override_service import OverrideService
+from tramontane.observability.metrics import Metrics
 from tramontane.serving.chat import ChatService
 from tramontane.serving.embeddings import EmbeddingService
 from tramontane.serving.fim import FimService
@@ -40,6 +42,8 @@ class Services:
     fim: FimService
     embeddings: EmbeddingService
     clock: Clock = field(default_factory=SystemClock)
+    metrics: Metrics = field(default_factory=Metrics)
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
 
     def served_model_id(self, model_id: str) -> str | None:
         """The id of the model that answers to `model_id`: never the name of what it stands in for."""

@@ -48,13 +48,15 @@ def in_band_error(error: ApiError) -> dict[str, Any]:
     }
 
 
-async def _answer_api_error(_request: Request, error: Exception) -> Response:
+async def _answer_api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
+    request.app.state.services.metrics.refused(type(error).__name__)
     return error_response(error)
 
 
-async def _answer_storage_error(_request: Request, error: Exception) -> Response:
+async def _answer_storage_error(request: Request, error: Exception) -> Response:
     logger.error("%s", error)
+    request.app.state.services.metrics.refused(DatabaseUnavailableError.__name__)
     return error_response(DatabaseUnavailableError())
 
 

@@ -13,6 +13,7 @@ from tramontane.api.errors import CLIENT_CLOSED_REQUEST, error_response, unfores
 from tramontane.core.ids import uuid7
 from tramontane.errors import RequestTooLargeError
 from tramontane.observability.logging import correlation_id
+from tramontane.observability.metrics import UNFORESEEN, Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +27,9 @@ COMMON_HEADERS: Final = {
 class RequestScope:
     """Around everything else: an id for the request, the common headers, the log line, and the hosted 500."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens."""
@@ -40,11 +42,13 @@ class RequestScope:
             await self._app(scope, receive, answer.send)
         except Exception:
             logger.exception("A request failed")
+            self._metrics.refused(UNFORESEEN)
             if answer.status is not None:
                 raise  # a part of it is sent: the server must cut the connection
             await error_response(unforeseen())(scope, receive, answer.send)
         finally:
             answer.log(scope)
+            self._metrics.answered(scope["method"], _route(scope), answer.final_status)
             correlation_id.reset(token)
 
 
@@ -68,8 +72,13 @@ class _Answer:
             self._complete = True
         await self._send(message)
 
+    @property
+    def final_status(self) -> int:
+        """As far as the client could read it."""
+        return self.status if self._complete and self.status else CLIENT_CLOSED_REQUEST
+
     def log(self, scope: Scope) -> None:
-        status = self.status if self._complete else CLIENT_CLOSED_REQUEST
+        status = self.final_status
         milliseconds = round((time.perf_counter() - self._start) * 1000)
         path = quote(scope["path"])
         logger.log(
@@ -88,6 +97,12 @@ class _Answer:
         )
 
 
+def _route(scope: Scope) -> str:
+    """The template of the path; what no route has is one and the same."""
+    path: str = getattr(scope.get("route"), "path", "other")
+    return path
+
+
 class HeadAsGet:
     """Answers HEAD as GET, without the body: what monitors and load balancers ask with."""
 
@@ -104,7 +119,9 @@ class HeadAsGet:
             is_body = message["type"] == "http.response.body"
             await send({**message, "body": b""} if is_body else message)
 
-        await self._app({**scope, "method": "GET"}, receive, send_head)
+        as_get = {**scope, "method": "GET"}
+        await self._app(as_get, receive, send_head)
+        scope["route"] = as_get.get("route")
 
 
 class Preflight:

@@ -18,6 +18,7 @@ from tramontane.api.render import logprobs, tool_calls, usage_info
 from tramontane.core.context import RequestContext
 from tramontane.core.events import ChoiceEnd, Event, TextDelta, ThinkingDelta, TokenLogprob
 from tramontane.errors import ApiError
+from tramontane.observability.metrics import UNFORESEEN, Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ class EventStream(Response):
         self._frames = frames
         self._choices = choices
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it all."""
         async with CancelOnDisconnect(receive) as connection, aclosing(self._events) as events:
             first = await anext(events)
@@ -115,21 +116,23 @@ class EventStream(Response):
             )
             roles = b"".join(self._frames.role(index) for index in range(self._choices))
             await _send_more(send, roles + self._frames.event(first))
-            last = await self._send_rest(events, send)
+            last = await self._send_rest(events, send, scope["app"].state.services.metrics)
         if not connection.left:
             await send({"type": "http.response.body", "body": last})
 
-    async def _send_rest(self, events: AsyncGenerator[Event], send: Send) -> bytes:
+    async def _send_rest(self, events: AsyncGenerator[Event], send: Send, metrics: Metrics) -> bytes:
         """Send all further events; returns what is to be sent at the very end."""
         try:
             async for event in events:
                 await _send_more(send, self._frames.event(event))
         except ApiError as error:
             logger.warning("A stream ended with an error: %s", error)
+            metrics.refused(type(error).__name__)
             return _error_frame(error)
         except Exception:
             # The status is sent, so only the stream itself can tell.
             logger.exception("A stream failed")
+            metrics.refused(UNFORESEEN)
             return _error_frame(unforeseen())
         return DONE
 

@@ -1,12 +1,13 @@
 """What serving knows of billing: reserve before a request runs, settle when it has ended."""
 
 import logging
+from collections.abc import Callable
 from datetime import date
 
 from tramontane.billing.calendar import month_of, next_month
 from tramontane.billing.entities import BillableRequest, Cost, Outcome, Reservation
 from tramontane.billing.ledger.row import cost_of, ledger_row
-from tramontane.billing.ledger.writer import PATIENCE, LedgerWriter
+from tramontane.billing.ledger.writer import PATIENCE, Backlog, LedgerWriter
 from tramontane.billing.prices.price_list import PriceList, price_list
 from tramontane.billing.spending.claims import Claim, Refusal
 from tramontane.billing.spending.lease import BEAT, Lease
@@ -30,9 +31,10 @@ class BillingService:
         prices: PriceList | None = None,
         patience: float = PATIENCE,
         beat: float = BEAT,
+        on_commit: Callable[[int, float], None] | None = None,
     ) -> None:
         self._terms = TermsCache(database, price_list() if prices is None else prices, clock)
-        self._writer = LedgerWriter(database, clock, patience=patience)
+        self._writer = LedgerWriter(database, clock, patience=patience, on_commit=on_commit)
         self._lease = Lease(database, clock, self._has_limits, beat=beat)
 
     async def start(self) -> None:
@@ -49,6 +51,10 @@ class BillingService:
         """Write what is left and release what is held. Whatever is settled later waits in vain."""
         await self._writer.close()
         await self._lease.close()
+
+    def backlog(self) -> Backlog:
+        """What of the ledger is not yet committed."""
+        return self._writer.backlog
 
     async def reserve(self, request: BillableRequest) -> Reservation:
         """Leave to run the request. It must be settled, or released if it never ran.

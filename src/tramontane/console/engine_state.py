@@ -1,12 +1,12 @@
 """What is to be seen of a loaded model while it works."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from tramontane.catalog.catalog import Catalog, GenerationModel, LoadedModel
 from tramontane.engines.protocol import EngineInfo
 from tramontane.errors import EngineUnavailableError
+from tramontane.serving.states import memory_of
 
 
 @runtime_checkable
@@ -63,18 +63,7 @@ async def _state(catalog: Catalog, model: LoadedModel) -> ModelState:
         aliases=tuple(alias for alias in model.profile.aliases if catalog.find(alias) is model),
         info=info,
         problem=problem,
-        memory=_memory(model.engine),
+        memory=memory_of(model.engine.worker_pid) if isinstance(model.engine, _InAProcess) else None,
         running=model.admission.running,
         waiting=model.admission.waiting,
     )
-
-
-def _memory(engine: object) -> int | None:
-    if not isinstance(engine, _InAProcess) or engine.worker_pid is None:
-        return None
-    try:
-        status = Path(f"/proc/{engine.worker_pid}/status").read_text("utf-8")
-    except OSError:  # it ended just now
-        return None
-    sizes = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")]
-    return int(sizes[0]) * 1024 if sizes else None

@@ -6,7 +6,7 @@ once: a whole answer before its last event is told, one that was cut as soon as 
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ from tramontane.core.context import RequestContext
 from tramontane.core.usage import Usage
 from tramontane.errors import ApiError, EngineError
 from tramontane.limits.service import Admitted, LimitsService
+from tramontane.observability.requests import FinishedRequest, RequestObserver
 
 logger = logging.getLogger(__name__)
 
@@ -33,13 +34,29 @@ class Order:
     metadata: Mapping[str, Any] | None = None
 
 
-class Metering:
-    """Admits requests and hands out their meters."""
+@dataclass(frozen=True, slots=True)
+class _Means:
+    """What all meters work with."""
 
-    def __init__(self, limits: LimitsService, billing: BillingService, clock: Clock) -> None:
+    billing: BillingService
+    clock: Clock
+    observers: Sequence[RequestObserver]
+    run: Callable[[Coroutine[None, None, None]], asyncio.Task[None]]
+    """In a task of its own."""
+
+
+class Metering:
+    """Admits requests and hands out their meters; `observers` are told of each when it is over."""
+
+    def __init__(
+        self,
+        limits: LimitsService,
+        billing: BillingService,
+        clock: Clock,
+        observers: Sequence[RequestObserver] = (),
+    ) -> None:
         self._limits = limits
-        self._billing = billing
-        self._clock = clock
+        self._means = _Means(billing, clock, observers, self._run)
         self._closing: set[asyncio.Task[None]] = set()
 
     async def admit(self, context: RequestContext, order: Order, served: str) -> "Meter":
@@ -58,7 +75,7 @@ class Metering:
             context.principal.workspace_id, served, shows_tokens=order.endpoint is not Endpoint.EMBEDDINGS
         )
         context.headers.update(admitted.headers)
-        return Meter(self._billing, self._clock, context, order, served, admitted, self._run)
+        return Meter(self._means, context, order, served, admitted)
 
     async def close(self) -> None:
         """Wait until every request that was cut is settled. Comes before the close of limits and billing."""
@@ -77,22 +94,17 @@ class Meter:
     """One request, from its admission to its row in the ledger."""
 
     def __init__(
-        self,
-        billing: BillingService,
-        clock: Clock,
-        context: RequestContext,
-        order: Order,
-        served: str,
-        admitted: Admitted,
-        run: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
+        self, means: _Means, context: RequestContext, order: Order, served: str, admitted: Admitted
     ) -> None:
-        self._billing = billing
-        self._clock = clock
+        self._billing = means.billing
+        self._clock = means.clock
+        self._observers = means.observers
+        self._run = means.run
         self._context = context
         self._order = order
         self._served = served
         self._admitted = admitted
-        self._run = run
+        self._queued: float | None = None
         self._first_token: float | None = None
         self._is_started = False
         self._is_settled = False
@@ -117,8 +129,9 @@ class Meter:
         except BaseException as error:
             if self._is_settled:
                 raise
+            outcome = self._outcome(used(), error)
             if self._is_started or not isinstance(error, Exception):
-                self._run(self._settle_cut(reservation, self._outcome(used(), error)))
+                self._run(self._settle_cut(reservation, outcome))
             else:
                 self._billing.release(reservation)
             raise
@@ -126,6 +139,7 @@ class Meter:
     def start(self) -> None:
         """The engine begins: from now on an error is billed too."""
         self._is_started = True
+        self._queued = self._elapsed()
 
     def note_first_token(self) -> None:
         """The first token is there."""
@@ -176,13 +190,32 @@ class Meter:
                 status, code = Status.ERROR, error.type if isinstance(error, ApiError) else EngineError.type
             case _:
                 status, code = Status.CANCELLED, None
-        return Outcome(
+        outcome = Outcome(
             status=status,
             usage=usage,
             duration=self._elapsed(),
             time_to_first_token=self._first_token,
             error_code=code,
         )
+        self._tell(outcome)
+        return outcome
+
+    def _tell(self, outcome: Outcome) -> None:
+        request = FinishedRequest(
+            request_id=self._context.request_id,
+            endpoint=self._order.endpoint,
+            model_asked=self._order.model,
+            model_served=self._served,
+            stream=self._order.stream,
+            status=outcome.status,
+            error=outcome.error_code,
+            usage=outcome.usage,
+            queued=self._queued,
+            time_to_first_token=outcome.time_to_first_token,
+            duration=outcome.duration,
+        )
+        for observer in self._observers:
+            observer.finished(request)
 
     def _elapsed(self) -> float:
         return self._clock.monotonic() - self._context.arrived_at

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import ByteSize, Field, SecretStr
 
 from tramontane.settings.models import ModelDefaults, ModelSettings
+from tramontane.settings.operation import OperationSettings
 from tramontane.settings.server import ServerSettings
 from tramontane.settings.values import FILE_ONLY, MAY_BE_PATH, WRITTEN, Unset
 
@@ -42,7 +43,7 @@ class NamedModels(ModelDefaults):
     )
 
 
-class Settings(NamedModels, ServerSettings):
+class Settings(NamedModels, OperationSettings, ServerSettings):
     """Everything an operator can choose."""
 
     strict: bool = Field(

@@ -17,7 +17,12 @@ async def live() -> Response:
 
 @router.get("/ready", summary="Readiness")
 async def ready(services: ServicesDep) -> Response:
-    """200 only when every model would answer now; else 503 with what is said of those that would not."""
+    """200 only when every model would answer now; else 503 with what is said of those that would not.
+
+    503 too as soon as the server was told to stop, so that balancers send nobody any more.
+    """
+    if services.lifecycle.is_stopping:
+        return _status(503, {"status": "stopping"})
     missing = await _not_ready(services)
     if missing:
         return _status(503, {"status": "not ready", "models": missing})

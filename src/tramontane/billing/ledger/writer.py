@@ -8,7 +8,7 @@ kept and tried again, and whoever waits for it is told so after `patience`.
 import asyncio
 import logging
 from asyncio import Future, Task
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -38,6 +38,7 @@ _LONGEST_PAUSE: Final = 1.0
 class _Row:
     row: LedgerRow
     reserved: bool
+    since: float
     waiting: list[tuple[float, Future[None]]] = field(default_factory=list)
 
 
@@ -48,6 +49,17 @@ class _Claim:
     answer: Future[Refusal | None]
     tried: bool = False
     """It may have been written although the database did not say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is not yet committed."""
+
+    rows: int
+    seconds: float
+    """How long the oldest row has waited."""
+    failures: int
+    """Transactions that have failed since the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +83,17 @@ class _Group:
 class LedgerWriter:
     """Writes what it is given, as soon as it can and once only. Between `start` and `close`."""
 
-    def __init__(self, database: Database, clock: Clock, *, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        patience: float = PATIENCE,
+        on_commit: Callable[[int, float], None] | None = None,
+    ) -> None:
         self._database = database
+        self._on_commit = on_commit
+        self._all_failures = 0
         self._clock = clock
         self._patience = patience
         # Each in the order of arrival. What is being written is still there: it leaves when it is committed.
@@ -90,6 +111,13 @@ class LedgerWriter:
     def unwritten(self) -> int:
         """Rows that are kept in memory only."""
         return len(self._rows)
+
+    @property
+    def backlog(self) -> Backlog:
+        """For whoever watches over it."""
+        now = self._clock.monotonic()
+        since = min((entry.since for entry in self._rows.values()), default=now)
+        return Backlog(len(self._rows), now - since, self._all_failures)
 
     @property
     def is_full(self) -> bool:
@@ -122,7 +150,7 @@ class LedgerWriter:
         Raises:
             LedgerUnavailableError: it is not committed yet; it will be once the database can be written.
         """
-        entry = self._rows.setdefault(row.request_id, _Row(row, reserved))
+        entry = self._rows.setdefault(row.request_id, _Row(row, reserved, self._clock.monotonic()))
         committed: Future[None] = asyncio.get_running_loop().create_future()
         entry.waiting.append((self._clock.monotonic(), committed))
         self._wake()
@@ -153,6 +181,7 @@ class LedgerWriter:
         while await self._work.wait():
             while self._has_work():
                 group = self._next_group()
+                began = self._clock.monotonic()
                 try:
                     refused = await self._database.write(partial(repository.write, batch=group.batch()))
                 except StorageError as error:
@@ -161,6 +190,8 @@ class LedgerWriter:
                     logger.exception("a group of the ledger cannot be written")
                     await self._failed(group, error)
                 else:
+                    if self._on_commit:
+                        self._on_commit(len(group.rows), self._clock.monotonic() - began)
                     self._written(group, refused)
             self._work.clear()
             self._idle.set()
@@ -203,6 +234,7 @@ class LedgerWriter:
         if not self._failures:
             logger.error("the ledger cannot be written, its rows wait in memory: %s", error)
         self._failures += 1
+        self._all_failures += 1
         # Smaller groups, and others first: what the database refuses for itself must not hold up the rest.
         self._group_size = max(1, self._group_size // 2)
         for entry in group.rows:

@@ -46,6 +46,11 @@ class WorkerEngine(ABC):
         """The process that holds the model; another after a restart, None during one."""
         return self._supervisor.worker_pid
 
+    @property
+    def restarts(self) -> int:
+        """How often the worker was started again."""
+        return self._supervisor.restarts
+
     async def start(self) -> None:
         """Run the worker and load the model."""
         await self._supervisor.start()

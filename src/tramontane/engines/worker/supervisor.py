@@ -50,6 +50,7 @@ class Supervisor:
         self._up = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self._closed = False
+        self._restarts = 0
 
     async def start(self) -> None:
         """Run the worker. Returns when its model is loaded.
@@ -86,6 +87,11 @@ class Supervisor:
     def worker_pid(self) -> int | None:
         """The process that serves now, if one does."""
         return self._worker.pid if self._worker else None
+
+    @property
+    def restarts(self) -> int:
+        """How often a worker that ended has been replaced."""
+        return self._restarts
 
     def check(self) -> None:
         """Return if a command would be obeyed now.
@@ -158,6 +164,7 @@ class Supervisor:
             if time.monotonic() - born > self._policy.stable_after:
                 delay = 0.0
             worker, delay = await self._restart(delay)
+            self._restarts += 1
             self._set_worker(worker)
 
     async def _restart(self, delay: float) -> tuple[WorkerProcess, float]:
