@@ -125,7 +125,7 @@ def fake_services(chat=None, fim=None, embeddings=None, engine=None):
     chat_model = GenerationModel(
         CHAT_PROFILE, engine or FakeEngine(), None, None, ChatRenderer(ByteTokenizer()), None
     )
-    embedding_model = EmbeddingModel(EMBEDDING_PROFILE, FakeEngine(), None, None)
+    embedding_model = EmbeddingModel(EMBEDDING_PROFILE, FakeEngine(), None, None, None)
     return Services(
         accounts=FakeAccounts(),
         workspaces=None,

@@ -6,7 +6,7 @@ import pytest
 
 from tramontane.engines.openvino.embedding import EmbeddingHost
 from tramontane.engines.openvino.messages import LoadEmbedding
-from tramontane.engines.worker.messages import Embed
+from tramontane.engines.worker.messages import Abort, Embed
 
 pytestmark = pytest.mark.engine
 
@@ -62,5 +62,33 @@ def test_the_library_sees_few_shapes(host, tiny_bert):
     for length in range(1, longest + 1):
         embed(host, [tokens(length)])
 
-    assert len(recorder.shapes) <= longest / 16 + 1
+    assert len(recorder.shapes) <= longest / 8 + 1
     assert max(width for _, width in recorder.shapes) == longest
+
+
+def test_requests_that_wait_are_embedded_together(host):
+    host._inference = recorder = Recorder(host._inference)
+    for number in range(20):
+        host.apply(Embed(number, [tokens(8), tokens(7)]))
+    host.apply(Abort(3))
+    answers = {}
+    while host.busy:
+        answers |= {vectors.id: vectors.data for vectors in host.step()}
+
+    assert recorder.shapes == {(38, 8)}
+    assert set(answers) == set(range(20)) - {3}
+    assert len(set(answers.values())) == 1
+
+
+def test_a_request_that_is_left_in_its_midst_leaves_the_others_whole(host):
+    lone = embed(host, [tokens(9)])
+    host.apply(Embed(1, [tokens(30)] * 100))
+    host.step()
+    host.apply(Embed(2, [tokens(9)]))
+    host.apply(Abort(1))
+    answers = []
+    while host.busy:
+        answers += host.step()
+
+    assert [vectors.id for vectors in answers] == [2]
+    np.testing.assert_allclose(np.frombuffer(answers[0].data, "<f4"), lone[0], atol=1e-5)

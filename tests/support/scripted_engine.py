@@ -109,7 +109,8 @@ def generation_model(engine, **profile):
 
 def embedding_model(engine):
     profile = ModelProfile(id="embed", description="", capabilities=Capabilities(), max_context_length=8192)
-    return EmbeddingModel(profile, engine, Admission(slots=1, max_queue=8), ByteInputs())
+    admissions = [Admission(slots=1, max_queue=8) for _ in range(2)]
+    return EmbeddingModel(profile, engine, *admissions, ByteInputs())
 
 
 def catalog_of(engine, **profile):

@@ -25,6 +25,11 @@ class GenerationModel:
     chat: Renderer
     fim: GapRenderer
 
+    @property
+    def admissions(self) -> Sequence[Admission]:
+        """All that its requests wait in."""
+        return (self.admission,)
+
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingModel:
@@ -33,7 +38,14 @@ class EmbeddingModel:
     profile: ModelProfile
     engine: EmbeddingEngine
     admission: Admission
+    brief: Admission
+    """Of requests that the engine is done with in a moment: they must not wait for a slot of long ones."""
     tokenizer: InputTokenizer
+
+    @property
+    def admissions(self) -> Sequence[Admission]:
+        """All that its requests wait in."""
+        return (self.admission, self.brief)
 
 
 LoadedModel = GenerationModel | EmbeddingModel

@@ -64,6 +64,6 @@ async def _state(catalog: Catalog, model: LoadedModel) -> ModelState:
         info=info,
         problem=problem,
         memory=memory_of(model.engine.worker_pid) if isinstance(model.engine, _InAProcess) else None,
-        running=model.admission.running,
-        waiting=model.admission.waiting,
+        running=sum(admission.running for admission in model.admissions),
+        waiting=sum(admission.waiting for admission in model.admissions),
     )

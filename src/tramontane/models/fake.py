@@ -26,7 +26,8 @@ def fake_model(settings: Settings, model: ModelSettings) -> LoadedModel:
     admission = Admission(model.slots, model.max_queue)
     if model.task == "embed":
         engine = FakeEmbeddingEngine(slots=model.slots, max_context_length=CONTEXT_LENGTH)
-        return EmbeddingModel(profile, engine, admission, ByteGroupTokenizer())
+        brief = Admission(model.slots, model.max_queue)
+        return EmbeddingModel(profile, engine, admission, brief, ByteGroupTokenizer())
     script = Script.read(settings.fake_script) if settings.fake_script else Script()
     tokenizer = ByteTokenizer()
     return GenerationModel(

@@ -23,7 +23,9 @@ def openvino_model(prepared: PreparedModel, *, strict: bool) -> LoadedModel:
     admission = Admission(settings.slots, settings.max_queue)
     if prepared.definition.task == "embed":
         engine = OpenVinoEmbeddingEngine(artifact, slots=settings.slots, threads=settings.threads)
-        return EmbeddingModel(profile, engine, admission, HuggingFaceTokenizer.from_artifact(artifact))
+        brief = Admission(settings.slots, settings.max_queue)
+        tokenizer = HuggingFaceTokenizer.from_artifact(artifact)
+        return EmbeddingModel(profile, engine, admission, brief, tokenizer)
     prompts = prompts_of(artifact, strict=strict)
     return GenerationModel(
         profile=profile,

@@ -136,7 +136,7 @@ class HuggingFaceTokenizer:
 
     def encode_batch(self, texts: Sequence[str], max_length: int) -> EncodedBatch:
         """As the reference does it: control tokens in a text are parsed, there being no one to deceive."""
-        encodings = self._tokenizer.encode_batch(list(texts))
+        encodings = self._tokenizer.encode_batch_fast(list(texts))
         return EncodedBatch(
             token_ids=[_cut(encoding, max_length) for encoding in encodings],
             lengths=[len(encoding.ids) for encoding in encodings],

@@ -22,6 +22,8 @@ MAX_INPUT_TOKENS: Final = 8192
 MAX_TOKENS: Final = 16_384
 MAX_CHARACTERS: Final = 64 * MAX_TOKENS
 """No text that anybody writes has so many characters a token: more need not be counted to be too many."""
+BRIEF_TOKENS: Final = 512
+"""A request of no more waits for a slot among its like; the engine takes it before the rest of long ones."""
 
 TOO_MANY_INPUTS: Final = "Too many inputs in request, split into more batches."
 TOO_MANY_TOKENS: Final = "Too many tokens overall, split into more batches."
@@ -64,8 +66,9 @@ class EmbeddingService:
         meter = await self._metering.admit(context, order, model.profile.id)
         batch = await _encode(model, texts)
         usage = Usage(prompt_tokens=sum(map(len, batch.token_ids)))
+        admission = model.brief if usage.prompt_tokens <= BRIEF_TOKENS else model.admission
         async with meter.running(usage.prompt_tokens, 0, lambda: Usage(0)):
-            async with model.admission.slot(context.principal.workspace_id):
+            async with admission.slot(context.principal.workspace_id):
                 meter.start()
                 vectors = await model.engine.embed(batch.token_ids)
             await meter.settle(usage)

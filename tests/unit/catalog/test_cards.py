@@ -31,7 +31,7 @@ def generation_model(profile, template=None):
 
 
 def embedding_model(profile):
-    return EmbeddingModel(profile, engine=None, admission=None, tokenizer=None)
+    return EmbeddingModel(profile, engine=None, admission=None, brief=None, tokenizer=None)
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+import asyncio
 import base64
 
 import numpy as np
@@ -10,7 +11,7 @@ from tramontane.core.usage import Usage
 from tramontane.core.vocabulary import TURN_END, TURN_START
 from tramontane.errors import ContextLengthError, EmbeddingBatchError, InvalidModelError, InvalidRequestError
 from tramontane.schemas.embeddings import EmbeddingRequest
-from tramontane.serving.embeddings import EmbeddingService
+from tramontane.serving.embeddings import BRIEF_TOKENS, EmbeddingService
 
 pytestmark = pytest.mark.anyio
 
@@ -92,3 +93,25 @@ async def test_one_input_above_the_hosted_context_is_refused():
 async def test_a_model_without_embeddings_is_an_invalid_model():
     with pytest.raises(InvalidModelError):
         await embedded(input="a", model="chat")
+
+
+async def test_a_brief_request_takes_no_slot_of_long_ones():
+    """The one slot of each kind is held by a request that the engine does not end."""
+    held, released = [], asyncio.Event()
+
+    class HoldingEngine(ScriptedEmbeddingEngine):
+        async def embed(self, inputs):
+            held.append(len(inputs[0]))
+            await released.wait()
+            return await super().embed(inputs)
+
+    engine = HoldingEngine(max_context_length=8192)
+    service = EmbeddingService(Catalog([embedding_model(engine)]), FreeMetering())
+    texts = ["x" * BRIEF_TOKENS, "x" * BRIEF_TOKENS, "x" * (BRIEF_TOKENS - 2), "y"]
+    requests = [EmbeddingRequest(model="embed", input=text) for text in texts]
+    tasks = [asyncio.create_task(service.embed(CONTEXT, request)) for request in requests]
+    await asyncio.sleep(0.01)
+
+    assert held == [BRIEF_TOKENS + 2, BRIEF_TOKENS]
+    released.set()
+    assert len(await asyncio.gather(*tasks)) == 4

@@ -1,6 +1,7 @@
-"""Host of an embedding model in the worker process: batches of similar length, requests in turn."""
+"""Host of an embedding model in the worker process: batches of all requests that wait."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -8,25 +9,20 @@ import numpy as np
 import numpy.typing as npt
 import openvino as ov
 
+from tramontane.engines.openvino.embedding_batches import BATCH_TOKENS, EmbeddingBatches, padded_width
 from tramontane.engines.openvino.messages import LoadEmbedding
 from tramontane.engines.worker.messages import Abort, Embed, Vectors
 
-_BATCH_INPUTS = 8
-"""More bring no speed, and make others wait longer."""
-_BATCH_TOKENS = 2048
-"""Padding included."""
-_WIDTH_STEP = 16
-"""Batches are this wide or a multiple of it: the library prepares itself for each new shape, which takes
-longer than the padding, and remembers thousands of them, which takes memory."""
-_WARM_UP_LENGTHS = (8, 64)
+_WARM_UP_SECONDS = 0.5
+_WARM_UP_WIDTHS = range(8, 129, 8)
 
 
 @dataclass(slots=True)
-class _Job:
-    inputs: list[list[int]]
-    order: list[int]
-    """Inputs that are still to do, by length; the shortest are last."""
+class _Request:
+    inputs: Sequence[Sequence[int]]
     vectors: npt.NDArray[np.float32]
+    left: int
+    """Inputs without a vector."""
 
 
 class EmbeddingHost:
@@ -35,40 +31,46 @@ class EmbeddingHost:
     def __init__(self, hello: LoadEmbedding) -> None:
         properties = {"INFERENCE_NUM_THREADS": hello.threads} if hello.threads else {}
         model = ov.Core().compile_model(f"{hello.path}/openvino_model.xml", "CPU", properties)
-        self._max_length = hello.max_length
         self._dimension = model.output(0).get_partial_shape()[1].get_length()
         self._inference = model.create_infer_request()
-        self._jobs: dict[int, _Job] = {}
-        for length in _WARM_UP_LENGTHS:
-            self._infer([[0] * min(length, self._max_length)])
+        self._batches = EmbeddingBatches(hello.max_length)
+        self._requests: dict[int, _Request] = {}
+        self._warm_up(hello.max_length)
 
     @property
     def busy(self) -> bool:
         """Some input is still to do."""
-        return bool(self._jobs)
+        return bool(self._batches)
 
     def apply(self, command: Embed | Abort) -> None:
         """Begin or end a request."""
         match command:
             case Embed(id, inputs):
-                order = sorted(range(len(inputs)), key=lambda i: len(inputs[i]), reverse=True)
-                self._jobs[id] = _Job(inputs, order, np.empty((len(inputs), self._dimension), np.float32))
+                vectors = np.empty((len(inputs), self._dimension), np.float32)
+                self._requests[id] = _Request(inputs, vectors, len(inputs))
+                self._batches.add(id, [len(tokens) for tokens in inputs])
             case Abort(id):
-                self._jobs.pop(id, None)
+                self._requests.pop(id, None)
+                self._batches.discard(id)
 
     def step(self) -> Sequence[msgspec.Struct]:
-        """One batch of the request whose turn it is; then it goes to the end of the line."""
-        job_id = next(iter(self._jobs))
-        job = self._jobs.pop(job_id)
-        batch = _take_batch(job)
-        job.vectors[batch] = self._infer([job.inputs[i] for i in batch])
-        if not job.order:
-            return [Vectors(job_id, job.vectors.astype("<f4", copy=False).tobytes())]
-        self._jobs[job_id] = job
-        return []
+        """One batch, and the answers of the requests that it completes."""
+        batch = self._batches.take()
+        inputs = [self._requests[request_id].inputs[place] for request_id, place in batch.rows]
+        vectors = self._infer(inputs, batch.width)
+        for (request_id, place), vector in zip(batch.rows, vectors, strict=True):
+            request = self._requests[request_id]
+            request.vectors[place] = vector
+            request.left -= 1
+        return list(self._completed({request_id for request_id, _ in batch.rows}))
 
-    def _infer(self, inputs: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
-        width = _width(max(map(len, inputs)), self._max_length)
+    def _completed(self, request_ids: set[int]) -> Iterator[Vectors]:
+        for request_id in sorted(request_ids):
+            if not self._requests[request_id].left:
+                vectors = self._requests.pop(request_id).vectors
+                yield Vectors(request_id, vectors.astype("<f4", copy=False).tobytes())
+
+    def _infer(self, inputs: Sequence[Sequence[int]], width: int) -> npt.NDArray[np.float32]:
         token_ids = np.zeros((len(inputs), width), np.int64)
         mask = np.zeros((len(inputs), width), np.int64)
         for row, tokens in enumerate(inputs):
@@ -78,18 +80,14 @@ class EmbeddingHost:
         vectors: npt.NDArray[np.float32] = self._inference.get_output_tensor(0).data
         return vectors
 
-
-def _width(length: int, max_length: int) -> int:
-    """Of a batch whose longest input has `length` tokens."""
-    return min(-(-length // _WIDTH_STEP) * _WIDTH_STEP, max_length)
-
-
-def _take_batch(job: _Job) -> list[int]:
-    """The next inputs, shortest first, as many as one batch holds."""
-    batch = [job.order.pop()]
-    while job.order and len(batch) < _BATCH_INPUTS:
-        width = len(job.inputs[job.order[-1]])
-        if width * (len(batch) + 1) > _BATCH_TOKENS:
-            break
-        batch.append(job.order.pop())
-    return batch
+    def _warm_up(self, max_length: int) -> None:
+        """The usual shapes, as far as the time goes: first a single text, then full batches."""
+        widths = sorted({padded_width(width, max_length) for width in _WARM_UP_WIDTHS})
+        shapes = [(1, width) for width in widths] + [
+            (max(1, BATCH_TOKENS // width), width) for width in widths
+        ]
+        started = time.perf_counter()
+        for rows, width in shapes:
+            self._infer([[0] * width] * rows, width)
+            if time.perf_counter() - started > _WARM_UP_SECONDS:
+                return
