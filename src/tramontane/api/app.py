@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 import tramontane
 from tramontane.api.deps import Services
+from tramontane.api.direct import Direct
 from tramontane.api.errors import add_error_handlers
 from tramontane.api.middleware import BodyLimit, HeadAsGet, Preflight, RequestScope
 from tramontane.api.openapi import describe
@@ -43,6 +44,8 @@ def create_app(services: Services, settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # FastAPI would look for exporters at each request. What is told of requests, we tell ourselves.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.services = services
     app.state.settings = settings
@@ -61,6 +64,9 @@ def create_app(services: Services, settings: Settings) -> FastAPI:
     ):
         app.include_router(resource.router)
     add_error_handlers(app)
+    app.add_middleware(
+        Direct, routes=[(resource.router, resource.read_body) for resource in (chat, fim, embeddings)]
+    )
     app.add_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)
     app.add_middleware(HeadAsGet)
     app.add_middleware(Preflight)

@@ -82,6 +82,11 @@ async def request_context(
     return RequestContext(new_request_id(), principal, int(clock.now()), clock.monotonic())
 
 
+async def authenticated(request: Request) -> RequestContext:
+    """The `request_context` of a request, without FastAPI's help."""
+    return await request_context(request, await services_of(request), await _bearer(request))
+
+
 ContextDep = Annotated[RequestContext, Depends(request_context)]
 
 

@@ -1,7 +1,7 @@
 """How errors reach a client: each in the hosted API's shape, none with more than the client should know."""
 
 import logging
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from fastapi import FastAPI, Request, Response
@@ -11,8 +11,10 @@ from tramontane.errors import ApiError, DatabaseUnavailableError, EngineError, S
 
 logger = logging.getLogger(__name__)
 
-CLIENT_CLOSED_REQUEST = 499
+CLIENT_CLOSED_REQUEST: Final = 499
 """For the log only: there is nobody left to read it."""
+FORESEEN: Final = (ApiError, StorageError, ClientDisconnect)
+"""What a request may end with before anything is sent."""
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -21,9 +23,8 @@ def add_error_handlers(app: FastAPI) -> None:
     Wrong paths and methods get FastAPI's own `{"detail": "Not Found"}`, as hosted. What nobody foresaw is
     answered by `middleware.RequestScope`, which stands around everything else.
     """
-    app.add_exception_handler(ApiError, _answer_api_error)
-    app.add_exception_handler(StorageError, _answer_storage_error)
-    app.add_exception_handler(ClientDisconnect, _answer_nobody)
+    for kind in FORESEEN:
+        app.add_exception_handler(kind, answer_error)
 
 
 def error_response(error: ApiError) -> Response:
@@ -48,17 +49,13 @@ def in_band_error(error: ApiError) -> dict[str, Any]:
     }
 
 
-async def _answer_api_error(request: Request, error: Exception) -> Response:
+async def answer_error(request: Request, error: Exception) -> Response:
+    """The answer to one of `FORESEEN`."""
+    if isinstance(error, ClientDisconnect):
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
+    if isinstance(error, StorageError):
+        logger.error("%s", error)
+        error = DatabaseUnavailableError()
     assert isinstance(error, ApiError)
     request.app.state.services.metrics.refused(type(error).__name__)
     return error_response(error)
-
-
-async def _answer_storage_error(request: Request, error: Exception) -> Response:
-    logger.error("%s", error)
-    request.app.state.services.metrics.refused(DatabaseUnavailableError.__name__)
-    return error_response(DatabaseUnavailableError())
-
-
-async def _answer_nobody(_request: Request, _error: Exception) -> Response:
-    return Response(status_code=CLIENT_CLOSED_REQUEST)

@@ -16,7 +16,8 @@ from tramontane.schemas.superset import translate_chat
 
 router = APIRouter(tags=["chat"])
 
-Body = Annotated[ChatCompletionRequest, Depends(body_of(ChatCompletionRequest, translate_chat))]
+read_body = body_of(ChatCompletionRequest, translate_chat)
+Body = Annotated[ChatCompletionRequest, Depends(read_body)]
 
 
 @router.post(

@@ -14,7 +14,8 @@ from tramontane.schemas.superset import translate_embedding
 
 router = APIRouter(tags=["embeddings"])
 
-Body = Annotated[EmbeddingRequest, Depends(body_of(EmbeddingRequest, translate_embedding))]
+read_body = body_of(EmbeddingRequest, translate_embedding)
+Body = Annotated[EmbeddingRequest, Depends(read_body)]
 
 
 @router.post(

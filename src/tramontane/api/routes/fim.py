@@ -16,7 +16,8 @@ from tramontane.schemas.superset import translate_fim
 
 router = APIRouter(tags=["fim"])
 
-Body = Annotated[FIMCompletionRequest, Depends(body_of(FIMCompletionRequest, translate_fim))]
+read_body = body_of(FIMCompletionRequest, translate_fim)
+Body = Annotated[FIMCompletionRequest, Depends(read_body)]
 
 
 @router.post(
