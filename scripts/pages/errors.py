@@ -129,6 +129,10 @@ EXAMPLES: dict[type[ApiError], tuple[ApiError, str]] = {
         errors.CapacityError(),
         "Come back after `retry-after` seconds, or raise `slots` or `max_queue`.",
     ),
+    errors.DeadlineError: (
+        errors.DeadlineError("first token", 600),
+        "Ask for less, or later; `first_token_timeout` and `request_timeout` are the operator's choice.",
+    ),
     errors.EngineError: (
         errors.EngineError(),
         "The server's log says more, under the correlation id. What nobody foresaw has this body too.",

@@ -25,6 +25,7 @@ from tramontane.console.app import beside, create_console
 from tramontane.console.parts import Parts
 from tramontane.console.sessions import SessionService
 from tramontane.core.clock import Clock, SystemClock
+from tramontane.core.deadlines import Deadlines
 from tramontane.core.lifecycle import Lifecycle
 from tramontane.limits.failover import FailoverLimitStore
 from tramontane.limits.memory import MemoryLimitStore
@@ -158,7 +159,13 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
         billing = BillingService(database, clock, on_commit=metrics.committed)
         await billing.start()
         stack.push_async_callback(billing.close)
-        metering = Metering(limits, billing, clock, [metrics])
+        metering = Metering(
+            limits,
+            billing,
+            clock,
+            [metrics],
+            Deadlines(settings.first_token_timeout, settings.request_timeout),
+        )
         stack.push_async_callback(metering.close)
         transcripts = TranscriptRecorder(
             database, clock, Retention(settings.transcript_days, settings.transcript_count)

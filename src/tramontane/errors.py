@@ -28,6 +28,7 @@
     │  ├─ RequestValidationError     422  {"detail": [{"type", "loc", "msg", "input"}]}
     │  ├─ RateLimitError             429  rate_limited                          1300, with retry-after
     │  ├─ CapacityError              429  service_tier_capacity_exceeded        3505, with retry-after
+    │  ├─ DeadlineError              504  request_timeout: the answer takes longer than the server allows
     │  ├─ EngineError                500  internal_server_error                 1000
     │  ├─ EngineUnavailableError     503  service_unavailable                   1000, with retry-after
     │  ├─ LedgerUnavailableError     503  service_unavailable, when the database cannot be written
@@ -319,6 +320,19 @@ class CapacityError(ApiError):
     def __init__(self, retry_after: int = 1) -> None:
         super().__init__(
             "Service tier capacity exceeded for this model.", headers={"retry-after": str(retry_after)}
+        )
+
+
+class DeadlineError(ApiError):
+    """The answer, or its beginning, takes longer than the server allows. The hosted API documents no body."""
+
+    status = 504
+    type = "request_timeout"
+
+    def __init__(self, what: str, seconds: float) -> None:
+        super().__init__(
+            f"The {what} did not come within {seconds:g} seconds. Ask for less (max_tokens), or again when "
+            "fewer others ask."
         )
 
 

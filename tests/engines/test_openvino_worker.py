@@ -17,6 +17,7 @@ from tramontane.core.prompt import TokensPrompt
 from tramontane.core.sampling import SamplingParams
 from tramontane.engines.openvino.engine import OpenVinoEmbeddingEngine, OpenVinoGenerationEngine
 from tramontane.engines.worker.supervisor import RestartPolicy
+from tramontane.engines.worker.watchdog import WatchPolicy
 from tramontane.errors import EngineError, EngineUnavailableError, ModelStoreError
 from tramontane.weights.artifact import Artifact
 
@@ -146,6 +147,36 @@ async def test_closing_ends_a_worker_that_hangs(engine):
     await engine.close()
 
     assert not is_running(pid)
+
+
+async def test_a_worker_that_hangs_is_replaced_and_its_answers_fail(tiny_llama, caplog):
+    watch = WatchPolicy(interval=0.1, idle=1.0)
+    engine = OpenVinoGenerationEngine(tiny_llama, policy=RestartPolicy(watch=watch))
+    await engine.start()
+    pid = engine.worker_pid
+    deltas, _ = await begin(engine)
+
+    os.kill(pid, signal.SIGSTOP)
+
+    with pytest.raises(EngineError):
+        await drain(deltas)
+    await complete(engine, [5])
+    assert engine.worker_pid != pid
+    assert engine.restarts == 1
+    assert "it hung: no answer and no work for 1 s" in caplog.text
+    await engine.close()
+
+
+async def test_a_worker_that_has_much_to_do_is_left_alone(tiny_llama):
+    watch = WatchPolicy(interval=0.05, idle=0.3)
+    engine = OpenVinoGenerationEngine(tiny_llama, policy=RestartPolicy(watch=watch))
+    await engine.start()
+    pid = engine.worker_pid
+    for length in (3900, 10):
+        await complete(engine, [7, 8, 9] * (length // 3), max_tokens=100)
+    await asyncio.sleep(1)
+    assert engine.worker_pid == pid
+    await engine.close()
 
 
 async def test_the_worker_leaves_ctrl_c_to_its_parent(engine):

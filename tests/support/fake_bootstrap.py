@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 from starlette.applications import Starlette
@@ -19,6 +19,7 @@ from starlette.routing import Route
 from tramontane.accounts.entities import ApiKey, NewKey
 from tramontane.catalog.profile import Capabilities, ModelProfile
 from tramontane.cli.main import main as tramontane
+from tramontane.core.lifecycle import Lifecycle
 from tramontane.errors import ModelStoreError
 from tramontane.weights.progress import FetchProgress, Stage
 
@@ -42,6 +43,7 @@ class RunningServer:
     new_key: NewKey | None
     key: ApiKey | None
     console_token: str | None = None
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
 
 
 def prepare_models(settings, progress, ask=None):

@@ -11,7 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tramontane.api.errors import CLIENT_CLOSED_REQUEST, error_response, unforeseen
 from tramontane.core.ids import uuid7
-from tramontane.errors import RequestTooLargeError
+from tramontane.core.lifecycle import Lifecycle
+from tramontane.errors import EngineUnavailableError, RequestTooLargeError
 from tramontane.observability.logging import correlation_id
 from tramontane.observability.metrics import UNFORESEEN, Metrics
 
@@ -101,6 +102,33 @@ def _route(scope: Scope) -> str:
     """The template of the path; what no route has is one and the same."""
     path: str = getattr(scope.get("route"), "path", "other")
     return path
+
+
+class Stopping:
+    """Refuses new requests while the server stops; who watches it is answered to the end."""
+
+    _OPEN: Final = ("/health/", "/metrics")
+
+    def __init__(self, app: ASGIApp, lifecycle: Lifecycle) -> None:
+        self._app = app
+        self._lifecycle = lifecycle
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 503, or let the request pass; its client should not use this connection again."""
+        if scope["type"] != "http" or not self._lifecycle.is_stopping:
+            await self._app(scope, receive, send)
+            return
+
+        async def send_and_close(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["connection"] = "close"
+            await send(message)
+
+        if self._lifecycle.is_refusing and not scope["path"].startswith(self._OPEN):
+            error = EngineUnavailableError("The server is stopping.")
+            await error_response(error)(scope, receive, send_and_close)
+        else:
+            await self._app(scope, receive, send_and_close)
 
 
 class HeadAsGet:

@@ -10,7 +10,7 @@ from uvicorn.loops.auto import auto_loop_factory
 
 from tramontane.bootstrap import PreparedModels, RunningServer, build
 from tramontane.cli.garbage import settle_garbage
-from tramontane.cli.http_server import HttpServer
+from tramontane.cli.http_server import HttpServer, StopPolicy
 from tramontane.settings import Settings
 
 
@@ -61,7 +61,12 @@ class ServerRun:
         if self._stopping:
             return
         async with build(self._settings, self._prepared) as running:
-            self._http = HttpServer(running.app, lambda: self._on_ready(running))
+            self._http = HttpServer(
+                running.app,
+                lambda: self._on_ready(running),
+                running.lifecycle,
+                StopPolicy(self._settings.shutdown_delay, self._settings.shutdown_grace),
+            )
             settle_garbage()
             await self._http.serve(self._sockets)
 

@@ -56,7 +56,7 @@ class EmbeddingService:
             InvalidModelError: nothing answers to the id, or a model without embeddings.
             EmbeddingBatchError, ContextLengthError: too many inputs or tokens, as the hosted API counts.
             InvalidRequestError: more dimensions than the model has.
-            RateLimitError, SpendingLimitError, CapacityError, EngineError: as for completions.
+            RateLimitError, SpendingLimitError, CapacityError, DeadlineError, EngineError: as for completions.
         """
         model = self._catalog.embedding(request.model)
         check_features(request, EMBEDDING_FIELDS)
@@ -68,7 +68,7 @@ class EmbeddingService:
         usage = Usage(prompt_tokens=sum(map(len, batch.token_ids)))
         admission = model.brief if usage.prompt_tokens <= BRIEF_TOKENS else model.admission
         async with meter.running(usage.prompt_tokens, 0, lambda: Usage(0)):
-            async with admission.slot(context.principal.workspace_id):
+            async with meter.deadline(), admission.slot(context.principal.workspace_id):
                 meter.start()
                 vectors = await model.engine.embed(batch.token_ids)
             await meter.settle(usage)

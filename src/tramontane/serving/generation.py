@@ -126,6 +126,7 @@ async def generate(
     Raises:
         SpendingLimitError, UnknownPriceError: the budget does not allow it.
         CapacityError: the queue is full.
+        DeadlineError: it takes too long.
         EngineError, InvalidRequestError: what the engine raises; all answers are then closed.
         LedgerUnavailableError: it cannot be billed.
     """
@@ -134,12 +135,17 @@ async def generate(
     last: ChoiceEnd | None = None
     most = generation.room.max_tokens * generation.n
     async with meter.running(len(generation.prompt), most, tally.so_far):
-        async with aclosing(_events(context, model, generation, meter, answers, tally)) as events:
+        async with (
+            meter.deadline() as deadline,
+            aclosing(_events(context, model, generation, meter, answers, tally)) as events,
+        ):
             async for event in events:
                 if isinstance(event, ChoiceEnd) and event.usage is not None:
                     last = event
                 else:
+                    deadline.pause()
                     yield event
+                    deadline.resume()
         if last is None or last.usage is None:
             raise EngineError("The engine ended without an answer.")
         await meter.settle(last.usage)

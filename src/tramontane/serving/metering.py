@@ -15,10 +15,12 @@ from tramontane.billing.entities import BillableRequest, Endpoint, Outcome, Rese
 from tramontane.billing.service import BillingService
 from tramontane.core.clock import Clock
 from tramontane.core.context import RequestContext
+from tramontane.core.deadlines import Deadlines
 from tramontane.core.usage import Usage
 from tramontane.errors import ApiError, EngineError
 from tramontane.limits.service import Admitted, LimitsService
 from tramontane.observability.requests import FinishedRequest, RequestObserver
+from tramontane.serving.deadline import Deadline
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ class _Means:
     billing: BillingService
     clock: Clock
     observers: Sequence[RequestObserver]
+    deadlines: Deadlines
     run: Callable[[Coroutine[None, None, None]], asyncio.Task[None]]
     """In a task of its own."""
 
@@ -54,9 +57,10 @@ class Metering:
         billing: BillingService,
         clock: Clock,
         observers: Sequence[RequestObserver] = (),
+        deadlines: Deadlines | None = None,
     ) -> None:
         self._limits = limits
-        self._means = _Means(billing, clock, observers, self._run)
+        self._means = _Means(billing, clock, observers, deadlines or Deadlines(), self._run)
         self._closing: set[asyncio.Task[None]] = set()
 
     async def admit(self, context: RequestContext, order: Order, served: str) -> "Meter":
@@ -99,6 +103,7 @@ class Meter:
         self._billing = means.billing
         self._clock = means.clock
         self._observers = means.observers
+        self._deadlines = means.deadlines
         self._run = means.run
         self._context = context
         self._order = order
@@ -106,6 +111,7 @@ class Meter:
         self._admitted = admitted
         self._queued: float | None = None
         self._first_token: float | None = None
+        self._deadline: Deadline | None = None
         self._is_started = False
         self._is_settled = False
 
@@ -136,6 +142,11 @@ class Meter:
                 self._billing.release(reservation)
             raise
 
+    def deadline(self) -> Deadline:
+        """What ends the request if it takes too long."""
+        self._deadline = Deadline(self._deadlines, self._elapsed())
+        return self._deadline
+
     def start(self) -> None:
         """The engine begins: from now on an error is billed too."""
         self._is_started = True
@@ -144,6 +155,8 @@ class Meter:
     def note_first_token(self) -> None:
         """The first token is there."""
         self._first_token = self._elapsed()
+        if self._deadline is not None:
+            self._deadline.first_token()
 
     async def settle(self, usage: Usage) -> None:
         """Bill the whole answer, before its last event is told.

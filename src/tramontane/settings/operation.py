@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from tramontane.settings.values import Duration
+
 
 class OperationSettings(BaseModel):
     """For those who run it."""
@@ -12,4 +14,25 @@ class OperationSettings(BaseModel):
         "admin",
         description="Who may read `/metrics`: programs of this machine and admin keys (`admin`), everybody "
         "(`open`), or nobody; see docs/observability.md.",
+    )
+    first_token_timeout: Duration = Field(
+        600.0,
+        gt=0,
+        description="A request whose first token has not come so long after its arrival ends with 504.",
+    )
+    request_timeout: Duration = Field(
+        3600.0, gt=0, description="A request that is not over so long after its arrival ends with 504."
+    )
+    shutdown_delay: Duration = Field(
+        0.0,
+        ge=0,
+        le=600,
+        description="How long a server that was told to stop still takes requests, while `/health/ready` "
+        "already says that it stops: until balancers have noticed.",
+    )
+    shutdown_grace: Duration = Field(
+        25.0,
+        ge=0,
+        le=86_400,
+        description="How long answers under way may then go on. A second signal ends them at once.",
     )

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from tramontane.engines.worker.framing import FrameDecoder, MessageType, encode_frame
-from tramontane.engines.worker.messages import LoadFailed, Ready
+from tramontane.engines.worker.messages import LoadFailed, Ping, Pong, Ready
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Channel:
 
     def __init__(self, sock: socket.socket, command_type: MessageType) -> None:
         self._socket = sock
-        self._decoder = FrameDecoder(command_type)
+        self._decoder = FrameDecoder(command_type | Ping)
 
     def receive(self, *, wait: bool) -> Iterator[Any]:
         """Commands that have arrived; with `wait`, sleeps until something does."""
@@ -93,7 +93,10 @@ def _serve(channel: Channel, load: Callable[[Any], Host[Any]]) -> None:
     channel.send(Ready())
     while True:
         for command in channel.receive(wait=not host.busy):
-            host.apply(command)
+            if isinstance(command, Ping):
+                channel.send(Pong())
+            else:
+                host.apply(command)
         if not host.busy:
             continue
         for message in host.step():

@@ -21,6 +21,14 @@ class LoadFailed(msgspec.Struct, tag=True, frozen=True):
     message: str
 
 
+class Ping(msgspec.Struct, tag=True, frozen=True):
+    """Say that you live. A worker answers between two steps; no host ever sees it."""
+
+
+class Pong(msgspec.Struct, tag=True, frozen=True):
+    """The answer to `Ping`."""
+
+
 class Generate(msgspec.Struct, tag=True, frozen=True):
     """Continue `token_ids`. `id` is unique for the life of the worker."""
 
@@ -77,4 +85,4 @@ class Failed(msgspec.Struct, tag=True, frozen=True):
     message: str
 
 
-Reply = Ready | LoadFailed | Step | Vectors | Failed
+Reply = Ready | LoadFailed | Pong | Step | Vectors | Failed

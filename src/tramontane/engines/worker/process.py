@@ -14,7 +14,8 @@ from typing import Any, cast
 import msgspec
 
 from tramontane.engines.worker.framing import FrameDecoder, MessageType, encode_frame
-from tramontane.engines.worker.messages import LoadFailed, Ready
+from tramontane.engines.worker.messages import LoadFailed, Ping, Pong, Ready
+from tramontane.engines.worker.watchdog import WatchPolicy, until_hung
 
 logger = logging.getLogger(__name__)
 
@@ -43,15 +44,23 @@ class WorkerSpec:
 
 
 class WorkerProcess(asyncio.Protocol):
-    """One child process.
+    """One child process, which is killed when it hangs.
 
     `on_reply` gets every reply but the first two kinds; `on_lost` is called once, in the moment in which
     the process is seen to be gone, unless `stop` ended it.
     """
 
     def __init__(
-        self, spec: WorkerSpec, on_reply: Callable[[Any], None], on_lost: Callable[[], None]
+        self,
+        spec: WorkerSpec,
+        on_reply: Callable[[Any], None],
+        on_lost: Callable[[], None],
+        watch: WatchPolicy | None = None,
     ) -> None:
+        self._watch_policy = watch or WatchPolicy()
+        self._watcher: asyncio.Task[None] | None = None
+        self._hung: str | None = None
+        self._received = 0
         self._spec = spec
         self._on_reply = on_reply
         self._on_lost = on_lost
@@ -92,11 +101,32 @@ class WorkerProcess(asyncio.Protocol):
                 raise WorkerDiedError(f"cannot be run: {error}") from error
         assert self._process.stdout is not None
         await loop.connect_read_pipe(lambda: self._output, self._process.stdout)
+        self._watcher = asyncio.create_task(self._watch(), name=f"watch {self._process.pid}")
+
+    async def _watch(self) -> None:
+        self._hung = await until_hung(self, self._watch_policy)
+        assert self._process is not None
+        self._process.kill()
 
     @property
     def pid(self) -> int | None:
         """Of the child, once it runs."""
         return self._process.pid if self._process else None
+
+    @property
+    def is_loading(self) -> bool:
+        """It has not yet said that its model is loaded."""
+        return self._outcome is None
+
+    @property
+    def received(self) -> int:
+        """Grows with everything that it says."""
+        return self._received
+
+    def ask(self) -> None:
+        """Make it say something, once its model is loaded."""
+        if not self.is_loading:
+            self.send(Ping())
 
     def send(self, command: msgspec.Struct) -> None:
         """Queue a command; nothing happens if the process is gone, since `on_lost` tells of that."""
@@ -114,7 +144,7 @@ class WorkerProcess(asyncio.Protocol):
             process.kill()
             code = await asyncio.to_thread(process.wait)
         await self._output.ended.wait()
-        return "\n".join((_describe_exit(code), *self._output.lines))
+        return "\n".join((self._hung or _describe_exit(code), *self._output.lines))
 
     async def stop(self) -> None:
         """End the process: politely, then not. Returns when it is gone."""
@@ -129,8 +159,11 @@ class WorkerProcess(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Decode and hand on what has come."""
+        self._received += 1
         for reply in self._decoder.feed(data):
             match reply:
+                case Pong():
+                    pass
                 case Ready() | LoadFailed():
                     self._outcome = reply
                     self._decided.set()
@@ -140,6 +173,8 @@ class WorkerProcess(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The process has closed its end, which it does only by ending."""
         del exc
+        if self._watcher is not None:
+            self._watcher.cancel()
         self._lost.set()
         self._decided.set()
         if not self._stopping:

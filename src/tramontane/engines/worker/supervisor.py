@@ -5,10 +5,11 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tramontane.engines.worker.process import LoadError, WorkerDiedError, WorkerProcess, WorkerSpec
+from tramontane.engines.worker.watchdog import WatchPolicy
 from tramontane.errors import EngineUnavailableError, ModelStoreError
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,8 @@ class RestartPolicy:
     longest_delay: float = 30.0
     stable_after: float = 60.0
     """A worker that lived this long has not failed in a row."""
+    watch: WatchPolicy = field(default_factory=WatchPolicy)
+    """When a worker counts as hung, and is killed."""
 
 
 class Supervisor:
@@ -138,7 +141,7 @@ class Supervisor:
         )
 
     async def _load(self) -> WorkerProcess:
-        worker = WorkerProcess(self._spec, self._on_reply, self._lose)
+        worker = WorkerProcess(self._spec, self._on_reply, self._lose, self._policy.watch)
         try:
             await worker.start()
         except BaseException:
