@@ -342,3 +342,38 @@ class TestDatabase:
         assert response.json()["message"] == "The server cannot use its database at the moment."
         assert "admin_keys" in caplog.text
         assert "Traceback" not in caplog.text
+
+
+class TestLists:
+    async def test_they_page_without_gaps(self, client):
+        for number in range(5):
+            await create_workspace(client, f"workspace {number}")
+        seen, after = [], None
+        for expected in (True, True, False):
+            asked = {"limit": 2} | ({"after": after} if after else {})
+            page = (await client.get(WORKSPACES, params=asked)).json()
+            assert page["has_more"] is expected
+            assert page["first_id"] == page["data"][0]["id"]
+            seen += [one["name"] for one in page["data"]]
+            after = page["last_id"]
+
+        assert seen == ["Default", *(f"workspace {number}" for number in range(5))]
+        empty = (await client.get(WORKSPACES, params={"after": after})).json()
+        assert empty == {"object": "list", "first_id": None, "last_id": None, "has_more": False, "data": []}
+
+    async def test_keys_page_too(self, client):
+        workspace = await create_workspace(client)
+        for name in ("a", "b", "c"):
+            await client.post(API_KEYS, json={"workspace_id": workspace["id"], "name": name})
+            await client.post(ADMIN_KEYS, json={"name": name})
+        for path in (f"{API_KEYS}?workspace_id={workspace['id']}&", f"{ADMIN_KEYS}?"):
+            first = (await client.get(f"{path}limit=2")).json()
+            rest = (await client.get(f"{path}limit=2&after={first['last_id']}")).json()
+            assert [one["name"] for one in first["data"] + rest["data"]] == ["a", "b", "c"]
+
+    @pytest.mark.parametrize("asked", ["limit=0", "limit=1001", "limit=x", "after=x"])
+    async def test_a_part_that_cannot_be_is_refused(self, client, asked):
+        answer = await client.get(f"{API_KEYS}?{asked}")
+
+        assert answer.status_code == 422
+        assert answer.json()["detail"][0]["loc"] == ["query", asked.partition("=")[0]]

@@ -19,6 +19,9 @@ PAGES = [
     "/console/keys",
     "/console/workspaces",
     f"/console/workspaces/{DEFAULT_WORKSPACE_ID}",
+    "/console/admin-keys",
+    "/console/members",
+    "/console/changes",
     "/console/usage?by=model",
     "/console/requests",
     "/console/limits",
@@ -123,24 +126,24 @@ def test_usage_is_drawn(page):
 
 def test_a_chosen_limit_is_shown_live(page):
     page.goto(f"/console/workspaces/{DEFAULT_WORKSPACE_ID}")
-    page.get_by_label("Requests a minute").fill("90")
+    page.get_by_label("Requests a minute", exact=True).fill("90")
     page.get_by_role("button", name="Save limits").click()
-    expect(page.get_by_label("Requests a minute")).to_have_value("90")
+    expect(page.get_by_label("Requests a minute", exact=True)).to_have_value("90")
     page.get_by_role("link", name="What is used now").click()
     expect(page.get_by_role("row", name="Default").first).to_contain_text("of 90")
     page.get_by_role("link", name="Default").first.click()
-    page.get_by_label("Requests a minute").fill("")
+    page.get_by_label("Requests a minute", exact=True).fill("")
     page.get_by_role("button", name="Save limits").click()
-    expect(page.get_by_label("Requests a minute")).to_have_attribute("placeholder", "unlimited")
+    expect(page.get_by_label("Requests a minute", exact=True)).to_have_attribute("placeholder", "unlimited")
 
 
 def test_a_limit_that_is_hit_says_so_and_is_shown(page):
     page.goto("/console/workspaces")
     page.get_by_label("Name").fill("Small")
     page.get_by_role("button", name="Create workspace").click()
-    page.get_by_label("Requests a minute").fill("1")
+    page.get_by_label("Requests a minute", exact=True).fill("1")
     page.get_by_role("button", name="Save limits").click()
-    expect(page.get_by_label("Requests a minute")).to_have_value("1")
+    expect(page.get_by_label("Requests a minute", exact=True)).to_have_value("1")
     page.goto("/console/playground")
     page.get_by_label("Workspace").select_option(label="Small (experiment)")
     for number in range(2):

@@ -82,14 +82,52 @@ async def test_names_are_text_and_never_markup(admin):
 async def test_lists_page(admin):
     for number in range(30):
         await make_key(admin, name=f"Key {number}")
-    first, second = await admin.get("/console/keys"), await admin.get("/console/keys?page=2")
-
-    assert "Key 29" in first.text
-    assert "Key 0<" not in first.text
-    assert "Page 1 of 2" in first.text
-    assert "Key 0<" in second.text
+        await post(admin, "/workspaces", name=f"Workspace {number}", plan="scale")
+        await post(admin, "/admin-keys", name=f"Key {number}")
+    for path, seen in (
+        ("keys", ">Key {}</th>"),
+        ("admin-keys", ">Key {}</th>"),
+        ("workspaces", ">Workspace {}</a>"),
+    ):
+        first = await admin.get(f"/console/{path}")
+        second = await admin.get(html.unescape(re.search('rel="next" href="([^"]+)"', first.text)[1]))
+        for number in range(30):
+            name = seen.format(number)
+            in_tables = [page.text.partition("<tbody>")[2].count(name) for page in (first, second)]
+            assert sorted(in_tables) == [0, 1], (path, name)
+        assert 'rel="next"' not in second.text
+        assert f'href="/console/{path}">First page' in second.text
     for odd in ("0", "-1", "99999999999999999999", "x", "²"):
-        assert (await admin.get("/console/keys", params={"page": odd})).status_code == 200
+        assert (await admin.get("/console/keys", params={"after": odd})).status_code == 200
+
+
+async def test_an_admin_key_is_shown_once_opens_the_admin_api_and_is_refused_when_revoked(admin):
+    made = await post(admin, "/admin-keys", name="Deployment", expires="30")
+    key = re.search("tma_[0-9A-Za-z]{36}", made.text)[0]
+    workspaces, bearer = "/v1/admin/workspaces", {"authorization": f"Bearer {key}"}
+    assert (await admin.get(workspaces, headers=bearer)).status_code == 200
+    page = await admin.get("/console/admin-keys")
+    assert key not in page.text
+    await post(admin, re.search('action="/console(/admin-keys/[^"]+/revoke)"', page.text)[1])
+
+    assert (await admin.get(workspaces, headers=bearer)).status_code == 401
+    assert "Deployment" in (await admin.get("/console/changes")).text
+
+
+async def test_a_model_has_limits_of_its_own_and_loses_them(admin):
+    path = f"/workspaces/{DEFAULT_WORKSPACE_ID}"
+    await post(admin, f"{path}/limits", model="mistral-large-latest", requests_per_minute="7")
+    row = re.search("<code>fake</code></th>(.*?)</tr>", (await admin.get(f"/console{path}")).text, re.DOTALL)[
+        1
+    ]
+    assert ">7" in row
+    assert "7</td>" in (await admin.get("/console/limits")).text
+    refused = await post(admin, f"{path}/limits", model="nothing", requests_per_minute="7")
+    assert refused.status_code == 400
+    assert "There is no model" in html.unescape(refused.text)
+    await post(admin, f"{path}/limits", model="fake", unset="yes")
+
+    assert "Take away" not in (await admin.get(f"/console{path}")).text
 
 
 async def test_a_workspace_is_made_changed_and_archived(admin):

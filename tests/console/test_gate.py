@@ -35,7 +35,14 @@ def test_only_signing_in_and_static_files_are_open():
         if isinstance(route, Mount) or route.path not in guarded
     }
 
-    assert is_open == {"/", "/console", "/console/", "/console/sign-in", "/console/static/{release}"}
+    assert is_open == {
+        "/",
+        "/console",
+        "/console/",
+        "/console/sign-in",
+        "/console/static/{release}",
+        "/console/welcome",
+    }
 
 
 @pytest.mark.parametrize(("method", "path"), GUARDED)

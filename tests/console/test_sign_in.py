@@ -12,7 +12,7 @@ async def test_the_root_leads_to_the_console_and_the_console_to_the_sign_in(visi
 
     assert answer.status_code == 200
     assert answer.url.path == SIGN_IN
-    assert "Password of the administrator" in answer.text
+    assert "Password of the operator" in answer.text
 
 
 async def test_the_api_stays_where_it_is(visitor):

@@ -2,7 +2,7 @@ import pytest
 
 from tests.support.clock import FakeClock
 from tramontane.console import repository
-from tramontane.console.attempts import MAX_FAILURES, WINDOW_SECONDS, Attempts
+from tramontane.console.attempts import MAX_FAILURES, MAX_FAILURES_OF_ALL, WINDOW_SECONDS, Attempts
 from tramontane.console.sessions import IDLE_SECONDS, LINK_SECONDS, SESSION_SECONDS, SessionService
 from tramontane.storage.tables import console_links, console_sessions
 
@@ -109,10 +109,18 @@ async def test_a_request_of_another_key_has_no_bill_here(database):
 def test_failures_block_for_a_minute(clock):
     attempts = Attempts(clock)
     for _ in range(MAX_FAILURES - 1):
-        attempts.note_failure()
-    assert attempts.wait == 0
-    attempts.note_failure()
-    assert attempts.wait == WINDOW_SECONDS
+        attempts.note_failure("ada@example.org")
+    assert attempts.wait("ada@example.org") == 0
+    attempts.note_failure("ada@example.org")
+    assert attempts.wait("ada@example.org") == WINDOW_SECONDS
+    assert attempts.wait("bob@example.org") == 0
     clock.advance(WINDOW_SECONDS)
 
-    assert attempts.wait == 0
+    assert attempts.wait("ada@example.org") == 0
+
+
+def test_many_names_do_not_help(clock):
+    attempts = Attempts(clock)
+    for number in range(MAX_FAILURES_OF_ALL):
+        attempts.note_failure(str(number))
+    assert attempts.wait("another") == WINDOW_SECONDS

@@ -1,6 +1,6 @@
 """Workspaces and keys as the admin API and the commands show them."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from tramontane.accounts.entities import AdminKey, ApiKey, Key, NewKey, Workspace
@@ -28,9 +28,11 @@ def workspace_card(workspace: Workspace) -> WorkspaceCard:
     )
 
 
-def workspace_cards(workspaces: Iterable[Workspace]) -> WorkspaceCardList:
+def workspace_cards(workspaces: Sequence[Workspace], *, has_more: bool = False) -> WorkspaceCardList:
     """Several workspaces."""
-    return WorkspaceCardList(data=[workspace_card(workspace) for workspace in workspaces])
+    return WorkspaceCardList(
+        data=[workspace_card(workspace) for workspace in workspaces], **_ends(workspaces, has_more=has_more)
+    )
 
 
 def key_card(key: Key, now: float) -> ApiKeyCard | AdminKeyCard:
@@ -44,9 +46,9 @@ def key_card(key: Key, now: float) -> ApiKeyCard | AdminKeyCard:
             raise TypeError(key)
 
 
-def key_cards(keys: Iterable[Key], now: float) -> KeyCardList:
+def key_cards(keys: Sequence[Key], now: float, *, has_more: bool = False) -> KeyCardList:
     """Several keys."""
-    return KeyCardList(data=[key_card(key, now) for key in keys])
+    return KeyCardList(data=[key_card(key, now) for key in keys], **_ends(keys, has_more=has_more))
 
 
 def new_key_card(new: NewKey[Key], now: float) -> NewApiKeyCard | NewAdminKeyCard:
@@ -54,6 +56,14 @@ def new_key_card(new: NewKey[Key], now: float) -> NewApiKeyCard | NewAdminKeyCar
     card = key_card(new.record, now)
     made = NewApiKeyCard if isinstance(card, ApiKeyCard) else NewAdminKeyCard
     return made(**card.model_dump(), key=new.key)
+
+
+def _ends(items: Sequence[Workspace | Key], *, has_more: bool) -> dict[str, Any]:
+    return {
+        "first_id": items[0].id if items else None,
+        "last_id": items[-1].id if items else None,
+        "has_more": has_more,
+    }
 
 
 def _common(key: Key, now: float) -> dict[str, Any]:

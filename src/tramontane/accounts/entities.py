@@ -1,6 +1,6 @@
 """What accounts are made of. Ids are UUIDs in text, times are Unix seconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Final, Generic, TypeVar
 
@@ -98,3 +98,37 @@ class NewKey(Generic[AnyKey_co]):
 
     def __repr__(self) -> str:
         return f"NewKey({self.record.hint})"
+
+
+class Role(StrEnum):
+    """What a member of an organization may do in its console."""
+
+    admin = "admin"
+    """Everything."""
+    member = "member"
+    """Use the workspaces that they are given: their playground, keys, usage, requests and limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person of an organization."""
+
+    id: str
+    organization_id: str
+    email: str
+    name: str
+    role: Role
+    created_at: int
+    signed_in_at: int | None = None
+    has_password: bool = False
+    """They have taken up their invitation."""
+    workspace_ids: frozenset[str] = frozenset()
+    """What they are given; administrators need none."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewMember:
+    """Somebody who was invited just now: the only moment at which the token exists."""
+
+    token: str = field(repr=False)
+    member: Member

@@ -1,6 +1,6 @@
 """Keys of both kinds: made, listed, rotated, revoked. Who may do so is decided elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -13,6 +13,7 @@ from tramontane.core.clock import Clock
 from tramontane.core.ids import uuid7
 from tramontane.errors import ConflictError, InvalidRequestError, NotFoundError
 from tramontane.storage.database import Database
+from tramontane.storage.listing import Listed, Part
 
 DEFAULT_GRACE_SECONDS: Final = 24 * 60 * 60
 """How long a rotated key goes on unless somebody chooses."""
@@ -35,6 +36,27 @@ class KeyService:
         async with self._database.snapshot() as connection:
             found = await repository.list_keys(connection, kind, organization_id)
         return [key for key in found if workspace_id in {None, key.owner_id}]
+
+    async def page(
+        self,
+        kind: type[AnyKey],
+        organization_id: str,
+        part: Part,
+        workspace_ids: Collection[str] | None = None,
+    ) -> Listed[AnyKey]:
+        """A part of the same list: keys of all workspaces, or of some."""
+        async with self._database.snapshot() as connection:
+            return await repository.page_keys(connection, kind, organization_id, part, workspace_ids)
+
+    async def count_valid(self, workspace_ids: Collection[str]) -> Mapping[str, int]:
+        """How many API keys of each workspace open something; without those that have none."""
+        async with self._database.snapshot() as connection:
+            return await repository.count_valid_keys(connection, workspace_ids, int(self._clock.now()))
+
+    async def names(self, key_ids: Collection[str]) -> Mapping[str, str]:
+        """Names of API keys by id, as far as there are such keys."""
+        async with self._database.snapshot() as connection:
+            return await repository.key_names(connection, key_ids)
 
     async def get(self, kind: type[AnyKey], organization_id: str, key_id: str) -> AnyKey:
         """The key with this id.

@@ -1,14 +1,15 @@
 """The SQL of accounts: rows in, entities out. The caller holds the transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, RowMapping, Table, bindparam, insert, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, Table, bindparam, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tramontane.accounts.entities import AdminKey, AnyKey, ApiKey, Key, Workspace
+from tramontane.storage.listing import Listed, Part, listed, part_of
 from tramontane.storage.tables import admin_keys, api_keys, organizations, workspaces
 
 _TABLES: Final[Mapping[type[Key], Table]] = {ApiKey: api_keys, AdminKey: admin_keys}
@@ -65,6 +66,17 @@ async def list_workspaces(connection: AsyncConnection, organization_id: str) -> 
     return [Workspace(**row) for row in (await connection.execute(query)).mappings()]
 
 
+async def page_workspaces(
+    connection: AsyncConnection, organization_id: str, part: Part, *, archived: bool
+) -> Listed[Workspace]:
+    """A part of the same list; with `archived` the archived ones too."""
+    query = select(workspaces).where(workspaces.c.organization_id == organization_id)
+    if not archived:
+        query = query.where(workspaces.c.archived_at.is_(None))
+    rows = (await connection.execute(part_of(query, workspaces.c.id, part))).mappings()
+    return listed([Workspace(**row) for row in rows], part)
+
+
 async def change_workspace(
     connection: AsyncConnection, workspace_id: str, **values: str | int | None
 ) -> bool:
@@ -102,6 +114,43 @@ async def list_keys(connection: AsyncConnection, kind: type[AnyKey], organizatio
     """The keys of the organization, the revoked and expired ones too, oldest first."""
     query = select(*_columns(kind)).where(_belongs_to(kind, organization_id)).order_by(_TABLES[kind].c.id)
     return [_key(kind, row) for row in (await connection.execute(query)).mappings()]
+
+
+async def page_keys(
+    connection: AsyncConnection,
+    kind: type[AnyKey],
+    organization_id: str,
+    part: Part,
+    workspace_ids: Collection[str] | None = None,
+) -> Listed[AnyKey]:
+    """A part of the same list; of API keys those of `workspace_ids` only, if they are given."""
+    query = select(*_columns(kind)).where(_belongs_to(kind, organization_id))
+    if workspace_ids is not None:
+        query = query.where(api_keys.c.workspace_id.in_(workspace_ids))
+    rows = (await connection.execute(part_of(query, _TABLES[kind].c.id, part))).mappings()
+    return listed([_key(kind, row) for row in rows], part)
+
+
+async def count_valid_keys(
+    connection: AsyncConnection, workspace_ids: Collection[str], now: int
+) -> dict[str, int]:
+    """How many API keys of each workspace open something; without those that have none."""
+    query = (
+        select(api_keys.c.workspace_id, func.count())
+        .where(
+            api_keys.c.workspace_id.in_(workspace_ids),
+            api_keys.c.revoked_at.is_(None),
+            or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now),
+        )
+        .group_by(api_keys.c.workspace_id)
+    )
+    return {row[0]: row[1] for row in await connection.execute(query)}
+
+
+async def key_names(connection: AsyncConnection, key_ids: Collection[str]) -> dict[str, str]:
+    """Names of API keys by id."""
+    query = select(api_keys.c.id, api_keys.c.name).where(api_keys.c.id.in_(key_ids))
+    return {row[0]: row[1] for row in await connection.execute(query)}
 
 
 async def get_key(

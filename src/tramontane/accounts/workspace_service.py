@@ -14,6 +14,7 @@ from tramontane.core.ids import uuid7
 from tramontane.errors import ConflictError, InvalidRequestError, NotFoundError
 from tramontane.settings import Plan
 from tramontane.storage.database import Database
+from tramontane.storage.listing import Listed, Part
 
 
 class WorkspaceService:
@@ -30,6 +31,11 @@ class WorkspaceService:
         """The workspaces of the organization, the archived ones too, oldest first."""
         async with self._database.snapshot() as connection:
             return await repository.list_workspaces(connection, organization_id)
+
+    async def page(self, organization_id: str, part: Part, *, archived: bool = True) -> Listed[Workspace]:
+        """A part of the same list; without the archived ones unless they are asked for."""
+        async with self._database.snapshot() as connection:
+            return await repository.page_workspaces(connection, organization_id, part, archived=archived)
 
     async def get(self, organization_id: str, workspace_id: str) -> Workspace:
         """The workspace with this id.

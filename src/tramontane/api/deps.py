@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 from typing import Annotated
+from uuid import UUID
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from tramontane.accounts.key_service import KeyService
@@ -24,6 +25,7 @@ from tramontane.observability.metrics import Metrics
 from tramontane.serving.chat import ChatService
 from tramontane.serving.embeddings import EmbeddingService
 from tramontane.serving.fim import FimService
+from tramontane.storage.listing import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,5 +106,15 @@ async def admin_context(
         raise AuthenticationError
     return await services.accounts.authenticate_admin(credentials.credentials)
 
+
+async def list_part(
+    limit: Annotated[int, Query(ge=1, le=1000, description="Of the items, at most.")] = 100,
+    after: Annotated[UUID | None, Query(description="The `last_id` of the part before.")] = None,
+) -> Part:
+    """Which part of a list is asked for."""
+    return Part(limit, None if after is None else str(after))
+
+
+PartDep = Annotated[Part, Depends(list_part)]
 
 AdminDep = Annotated[AdminPrincipal, Depends(admin_context)]

@@ -12,12 +12,17 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tramontane.console.actions import Action
 from tramontane.console.forms import FormError
-from tramontane.console.gate import Handler, guarded
+from tramontane.console.gate import guarded
 from tramontane.console.pages import (
+    account,
+    admin_keys,
+    changes,
     health,
     keys,
     limits,
+    members,
     models,
     playground,
     requests,
@@ -49,8 +54,21 @@ _OF_THE_API: Final = ("access-control-allow-origin", "access-control-expose-head
 """The API may be called by pages of any origin, the console by its own only."""
 _FOR_A_YEAR: Final = "public, max-age=31536000, immutable"
 
-PAGES: Final = (playground, keys, workspaces, usage, requests, limits, models, health)
-"""Each has `routes(parts)`: the methods, the path and the handler of everything that it does."""
+PAGES: Final = (
+    playground,
+    keys,
+    admin_keys,
+    workspaces,
+    members,
+    usage,
+    requests,
+    limits,
+    models,
+    health,
+    changes,
+    account,
+)
+"""Each has `routes(parts)`: all that it does."""
 
 
 def beside(api: ASGIApp, console: ASGIApp) -> ASGIApp:
@@ -86,13 +104,15 @@ def routes_of(parts: Parts) -> Sequence[BaseRoute]:
 
 def guarded_routes(parts: Parts) -> list[Route]:
     """What is for those who are signed in."""
-    found: list[tuple[str, str, Handler]] = list(sign_in.routes(parts))
-    for module in PAGES:
-        found.extend(module.routes(parts))
     return [
-        Route(f"{PREFIX}{path}", guarded(handler, parts.sessions), methods=[method])
-        for method, path, handler in found
+        Route(f"{PREFIX}{action.path}", guarded(action, parts), methods=[action.method])
+        for action in actions_of(parts)
     ]
+
+
+def actions_of(parts: Parts) -> Sequence[Action]:
+    """The same, and who may do it."""
+    return [*sign_in.routes(parts), *(action for module in PAGES for action in module.routes(parts))]
 
 
 async def _to_console(_request: Request) -> Response:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from tramontane.console.sessions import Session
 
 MAX_FORM_BYTES: Final = 256 * 1024
-MAX_FIELDS: Final = 200
+MAX_FIELDS: Final = 2000
 CSRF_FIELD: Final = "csrf_token"
 CSRF_HEADER: Final = "x-csrf-token"
 

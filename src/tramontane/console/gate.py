@@ -1,17 +1,18 @@
 """What stands in front of every page: who may see it, and who may do something with it."""
 
-from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from tramontane.console.actions import Action, Handler
+from tramontane.console.audit import subject_of
 from tramontane.console.forms import is_authentic, is_from_elsewhere
+from tramontane.console.parts import Parts
 from tramontane.console.rendering import PREFIX, error_page
-from tramontane.console.sessions import Session, SessionService
-
-Handler = Callable[[Request], Awaitable[Response]]
+from tramontane.console.sessions import Session
+from tramontane.console.viewer import viewer_of
 
 _SAFE: Final = ("GET", "HEAD")
 _COOKIE: Final = "tramontane_console"
@@ -20,12 +21,12 @@ _COOKIE_TLS: Final = "__Host-tramontane_console"
 SIGN_IN: Final = f"{PREFIX}/sign-in"
 
 
-def guarded(handler: Handler, sessions: SessionService) -> Handler:
-    """`handler` for those who are signed in, and who send from a page of ours what changes something."""
+def guarded(action: Action, parts: Parts) -> Handler:
+    """`action` for those who may do it, and who send from a page of ours what changes something."""
 
     async def endpoint(request: Request) -> Response:
         token = request.cookies.get(_cookie_name(request))
-        session = await sessions.find(token) if token else None
+        session = await parts.sessions.find(token) if token else None
         if session is None:
             return _to_sign_in(request)
         request.state.session = session
@@ -39,15 +40,16 @@ def guarded(handler: Handler, sessions: SessionService) -> Handler:
                 "The console could not tell that this came from one of its pages. Open the page again and "
                 "repeat it: nothing has been changed.",
             )
-        return await handler(request)
+        if not viewer_of(request).may(action.least):
+            return error_page(
+                request, 403, "This is for administrators", "Ask one of them: nothing has been changed."
+            )
+        response = await action.handler(request)
+        if action.words and response.status_code < 400:
+            await parts.audit.note(viewer_of(request), action.words, await subject_of(request))
+        return response
 
     return endpoint
-
-
-def session_of(request: Request) -> Session:
-    """Of a request that `guarded` has let pass."""
-    session: Session = request.state.session
-    return session
 
 
 def set_cookie(request: Request, response: Response, session: Session) -> None:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp
 
 from tramontane.accounts.key_service import KeyService
+from tramontane.accounts.members import MemberService
 from tramontane.accounts.workspace_service import WorkspaceService
 from tramontane.billing.spending.service import SpendingService
 from tramontane.billing.usage.service import UsageService
 from tramontane.catalog.catalog import Catalog
+from tramontane.console.audit import AuditLog
 from tramontane.console.sessions import SessionService
 from tramontane.core.clock import Clock
 from tramontane.limits.override_service import OverrideService
@@ -30,6 +32,8 @@ class Parts:
     limits: OverrideService
     spending: SpendingService
     usage: UsageService
+    members: MemberService
+    audit: AuditLog
     transcripts: TranscriptService
     sessions: SessionService
     api: ASGIApp
@@ -56,6 +60,8 @@ class Parts:
             limits=OverrideService(database),
             spending=SpendingService(database, clock),
             usage=UsageService(database),
+            members=MemberService(database, clock),
+            audit=AuditLog(database, clock),
             transcripts=TranscriptService(database, clock),
             sessions=sessions,
             api=api,

@@ -15,6 +15,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 import tramontane
+from tramontane.accounts.entities import Role
+from tramontane.console.viewer import Viewer
 from tramontane.core.money import dollars
 
 _CENT: Final = Decimal("0.01")
@@ -23,21 +25,25 @@ _HUNDREDTH_OF_A_CENT: Final = Decimal("0.0001")
 PREFIX: Final = "/console"
 
 NAVIGATION: Final = (
-    ("playground", "Playground"),
-    ("keys", "Keys"),
-    ("workspaces", "Workspaces"),
-    ("usage", "Usage"),
-    ("requests", "Requests"),
-    ("limits", "Limits"),
-    ("models", "Models"),
-    ("health", "Health"),
+    ("playground", "Playground", Role.member),
+    ("keys", "Keys", Role.member),
+    ("usage", "Usage", Role.member),
+    ("requests", "Requests", Role.member),
+    ("limits", "Limits", Role.member),
+    ("models", "Models", Role.member),
+    ("workspaces", "Workspaces", Role.admin),
+    ("members", "Members", Role.admin),
+    ("admin-keys", "Admin keys", Role.admin),
+    ("changes", "Changes", Role.admin),
+    ("health", "Health", Role.admin),
 )
-"""Path and name of each page."""
+"""Path and name of each page, and who must be who sees it."""
 
 
 def page(request: Request, template: str, values: Mapping[str, Any], status: int = 200) -> Response:
     """A page, or the part of one that a template makes, with the session that it is shown to."""
     session = getattr(request.state, "session", None)
+    viewer = Viewer(session.member) if session else None
     html = (
         _environment()
         .get_template(template)
@@ -45,6 +51,8 @@ def page(request: Request, template: str, values: Mapping[str, Any], status: int
             values,
             path=request.url.path,
             session=session,
+            viewer=viewer,
+            navigation=[(name, label) for name, label, least in NAVIGATION if viewer and viewer.may(least)],
             csrf_token=session.csrf_token if session else "",
         )
     )
@@ -67,7 +75,6 @@ def _environment() -> Environment:
     )
     environment.globals |= {
         "prefix": PREFIX,
-        "navigation": NAVIGATION,
         "version": tramontane.__version__,
         "asset": asset,
     }

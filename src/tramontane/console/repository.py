@@ -1,12 +1,15 @@
 """The SQL of the console: who is signed in, and what a request cost. The caller holds the transaction."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tramontane.storage.tables import console_links, console_sessions, ledger
+from tramontane.accounts import member_repository
+from tramontane.accounts.entities import Member
+from tramontane.storage.listing import Listed, Part, listed, part_of
+from tramontane.storage.tables import audit_log, console_links, console_sessions, ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,29 @@ class Bill:
     prompt_tokens: int
     completion_tokens: int
     cost: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that was done in the console."""
+
+    id: str
+    created_at: int
+    organization_id: str
+    member_id: str | None
+    who: str
+    action: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session as the database has it."""
+
+    seen_at: int
+    expires_at: int
+    member: Member | None
+    """None: the operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +69,28 @@ async def spend_link(connection: AsyncConnection, digest: str, now: int) -> bool
     return result.rowcount == 1
 
 
-async def add_session(connection: AsyncConnection, digest: str, now: int, expires_at: int) -> None:
-    """Add it."""
+async def add_session(
+    connection: AsyncConnection, digest: str, now: int, expires_at: int, member_id: str | None = None
+) -> None:
+    """Add it; without a member it is the operator's."""
     await connection.execute(
-        insert(console_sessions).values(digest=digest, created_at=now, seen_at=now, expires_at=expires_at)
+        insert(console_sessions).values(
+            digest=digest, created_at=now, seen_at=now, expires_at=expires_at, member_id=member_id
+        )
     )
 
 
-async def get_session(connection: AsyncConnection, digest: str) -> tuple[int, int] | None:
-    """When it was last seen and when it ends; None if there is no such session."""
-    query = select(console_sessions.c.seen_at, console_sessions.c.expires_at).where(
-        console_sessions.c.digest == digest
-    )
-    row = (await connection.execute(query)).first()
-    return None if row is None else (row.seen_at, row.expires_at)
+async def get_session(connection: AsyncConnection, digest: str) -> OpenSession | None:
+    """The session; None if there is none, or its member was removed."""
+    row = (
+        await connection.execute(select(console_sessions).where(console_sessions.c.digest == digest))
+    ).first()
+    if row is None:
+        return None
+    if row.member_id is None:
+        return OpenSession(row.seen_at, row.expires_at, None)
+    member = await member_repository.get_member(connection, row.member_id)
+    return None if member is None else OpenSession(row.seen_at, row.expires_at, member)
 
 
 async def note_seen(connection: AsyncConnection, digest: str, now: int) -> None:
@@ -106,3 +140,16 @@ async def recent_use(connection: AsyncConnection, since: int) -> list[Recent]:
     return [
         Recent(row[0], row[1], row[2], int(row[3]), int(row[4])) for row in await connection.execute(query)
     ]
+
+
+async def add_change(connection: AsyncConnection, change: Change) -> None:
+    """Add it to the log of changes."""
+    await connection.execute(insert(audit_log).values(asdict(change)))
+
+
+async def page_changes(connection: AsyncConnection, organization_id: str, part: Part) -> Listed[Change]:
+    """A part of the log of changes."""
+    query = part_of(
+        select(audit_log).where(audit_log.c.organization_id == organization_id), audit_log.c.id, part
+    )
+    return listed([Change(**row) for row in (await connection.execute(query)).mappings()], part)

@@ -9,6 +9,8 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
+from tramontane.accounts import member_repository
+from tramontane.accounts.entities import Member
 from tramontane.console import repository
 from tramontane.core.clock import Clock
 from tramontane.storage.database import Database
@@ -25,9 +27,11 @@ _NOTE_SECONDS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A browser whose user is the administrator."""
+    """A browser that is signed in."""
 
     token: str = field(repr=False)
+    member: Member | None = None
+    """Whose it is; None is the operator, who has the password or the link of the server."""
 
     @property
     def digest(self) -> str:
@@ -43,7 +47,7 @@ class Session:
 class SessionService:
     """Opens, finds and ends sessions.
 
-    `password` is the administrator's; without one only links sign in.
+    `password` is the operator's, who is an administrator; without one only links sign in.
     """
 
     def __init__(self, database: Database, clock: Clock, password: str | None) -> None:
@@ -84,24 +88,21 @@ class SessionService:
         expected = _digest(self._password or secrets.token_urlsafe())
         if not hmac.compare_digest(_digest(password), expected):
             return None
-        session = Session(secrets.token_urlsafe(32))
-        now = int(self._clock.now())
-        async with self._database.transaction() as connection:
-            await repository.remove_ended(connection, now, now - IDLE_SECONDS)
-            await repository.add_session(connection, session.digest, now, now + SESSION_SECONDS)
-        return session
+        return await self._open(None)
+
+    async def open_for(self, member: Member) -> Session:
+        """A session of a member whose password was right."""
+        return await self._open(member)
 
     async def find(self, token: str) -> Session | None:
         """The session that the browser's token opens, unless it is over."""
-        session, now = Session(token), int(self._clock.now())
+        now = int(self._clock.now())
         async with self._database.snapshot() as connection:
-            found = await repository.get_session(connection, session.digest)
-        if found is None:
+            found = await repository.get_session(connection, Session(token).digest)
+        if found is None or now >= found.expires_at or now - found.seen_at >= IDLE_SECONDS:
             return None
-        seen_at, expires_at = found
-        if now >= expires_at or now - seen_at >= IDLE_SECONDS:
-            return None
-        if now - seen_at >= _NOTE_SECONDS:
+        session = Session(token, found.member)
+        if now - found.seen_at >= _NOTE_SECONDS:
             async with self._database.transaction() as connection:
                 await repository.note_seen(connection, session.digest, now)
         return session
@@ -111,10 +112,23 @@ class SessionService:
         async with self._database.transaction() as connection:
             await repository.end_session(connection, session.digest)
 
-    async def end_all(self) -> None:
-        """Sign out every browser."""
+    async def end_all(self, session: Session) -> None:
+        """Sign out every browser of the session's member; the operator signs out everybody's."""
         async with self._database.transaction() as connection:
-            await repository.end_all_sessions(connection)
+            if session.member is None:
+                await repository.end_all_sessions(connection)
+            else:
+                await member_repository.end_sessions(connection, session.member.id)
+
+    async def _open(self, member: Member | None) -> Session:
+        session, now = Session(secrets.token_urlsafe(32), member), int(self._clock.now())
+        member_id = member.id if member else None
+        async with self._database.transaction() as connection:
+            await repository.remove_ended(connection, now, now - IDLE_SECONDS)
+            await repository.add_session(connection, session.digest, now, now + SESSION_SECONDS, member_id)
+            if member is not None:
+                await member_repository.note_sign_in(connection, member.id, now)
+        return session
 
 
 def _digest(text: str) -> str:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Response
 from tramontane.accounts.cards import key_card, key_cards, new_key_card
 from tramontane.accounts.entities import AdminKey
 from tramontane.api.body import admin_body_of
-from tramontane.api.deps import AdminDep, ServicesDep, admin_context
+from tramontane.api.deps import AdminDep, PartDep, ServicesDep, admin_context
 from tramontane.api.openapi import answers, operation
 from tramontane.api.render import SHOWN_ONCE, json_response
 from tramontane.schemas.admin.accounts import (
@@ -27,10 +27,10 @@ Rotation = Annotated[RotateKeyRequest, Depends(admin_body_of(RotateKeyRequest, m
 
 
 @router.get("", summary="List admin keys", openapi_extra=answers(KeyCardList))
-async def list_admin_keys(admin: AdminDep, services: ServicesDep) -> Response:
+async def list_admin_keys(admin: AdminDep, services: ServicesDep, part: PartDep) -> Response:
     """The admin keys of the organization, oldest first; those that have ended too."""
-    found = await services.keys.list(AdminKey, admin.organization_id)
-    return json_response(key_cards(found, services.clock.now()))
+    found = await services.keys.page(AdminKey, admin.organization_id, part)
+    return json_response(key_cards(found.items, services.clock.now(), has_more=found.has_more))
 
 
 @router.post(

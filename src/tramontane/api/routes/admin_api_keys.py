@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from tramontane.accounts.cards import key_card, key_cards, new_key_card
 from tramontane.accounts.entities import ApiKey
 from tramontane.api.body import admin_body_of
-from tramontane.api.deps import AdminDep, ServicesDep, admin_context
+from tramontane.api.deps import AdminDep, PartDep, ServicesDep, admin_context
 from tramontane.api.openapi import answers, operation
 from tramontane.api.render import SHOWN_ONCE, json_response
 from tramontane.schemas.admin.accounts import (
@@ -30,13 +30,15 @@ Rotation = Annotated[RotateKeyRequest, Depends(admin_body_of(RotateKeyRequest, m
 async def list_api_keys(
     admin: AdminDep,
     services: ServicesDep,
+    part: PartDep,
     workspace_id: Annotated[str | None, Query(description="Only the keys of this workspace.")] = None,
 ) -> Response:
     """The API keys of all workspaces or of one, oldest first; those that have ended too."""
     if workspace_id is not None:
         workspace_id = (await services.workspaces.get(admin.organization_id, workspace_id)).id
-    found = await services.keys.list(ApiKey, admin.organization_id, workspace_id)
-    return json_response(key_cards(found, services.clock.now()))
+    chosen = None if workspace_id is None else [workspace_id]
+    found = await services.keys.page(ApiKey, admin.organization_id, part, chosen)
+    return json_response(key_cards(found.items, services.clock.now(), has_more=found.has_more))
 
 
 @router.post("", summary="Create an API key", openapi_extra=operation(CreateApiKeyRequest, NewApiKeyCard))

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from tramontane.accounts.cards import workspace_card, workspace_cards
 from tramontane.api.body import admin_body_of
-from tramontane.api.deps import AdminDep, ServicesDep, admin_context
+from tramontane.api.deps import AdminDep, PartDep, ServicesDep, admin_context
 from tramontane.api.openapi import answers, operation
 from tramontane.api.render import json_response
 from tramontane.schemas.admin.accounts import (
@@ -28,11 +28,12 @@ Update = Annotated[UpdateWorkspaceRequest, Depends(admin_body_of(UpdateWorkspace
 async def list_workspaces(
     admin: AdminDep,
     services: ServicesDep,
+    part: PartDep,
     archived: Annotated[bool, Query(description="The archived ones too.")] = False,
 ) -> Response:
     """The workspaces of the organization, oldest first."""
-    found = await services.workspaces.list(admin.organization_id)
-    return json_response(workspace_cards(one for one in found if archived or one.archived_at is None))
+    found = await services.workspaces.page(admin.organization_id, part, archived=archived)
+    return json_response(workspace_cards(found.items, has_more=found.has_more))
 
 
 @router.post("", summary="Create a workspace", openapi_extra=operation(CreateWorkspaceRequest, WorkspaceCard))

@@ -10,15 +10,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tramontane.console import repository
+from tramontane.console.actions import Action
 from tramontane.console.engine_state import states
-from tramontane.console.gate import Handler
 from tramontane.console.parts import Parts
 from tramontane.console.rendering import page
 
 MINUTE: Final = 60
 
 
-def routes(parts: Parts) -> Sequence[tuple[str, str, Handler]]:
+def routes(parts: Parts) -> Sequence[Action]:
     """The page, and the part of it that changes."""
     started_at = parts.clock.monotonic()
 
@@ -39,7 +39,7 @@ def routes(parts: Parts) -> Sequence[tuple[str, str, Handler]]:
     async def live(request: Request) -> Response:
         return page(request, "health_live.html", await values())
 
-    return [("GET", "/health", show), ("GET", "/health/live", live)]
+    return [Action("GET", "/health", show), Action("GET", "/health/live", live)]
 
 
 async def _tokens_per_second(parts: Parts) -> float:

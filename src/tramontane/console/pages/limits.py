@@ -7,12 +7,13 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tramontane.accounts.entities import DEFAULT_ORGANIZATION_ID, Workspace
+from tramontane.accounts.entities import Role, Workspace
 from tramontane.console import repository
-from tramontane.console.gate import Handler
-from tramontane.console.paging import Page, paged
+from tramontane.console.actions import Action
+from tramontane.console.paging import Page, numbered
 from tramontane.console.parts import Parts
 from tramontane.console.rendering import page
+from tramontane.console.sight import workspaces_of
 from tramontane.limits.figures import Limits
 
 MINUTE: Final = 60
@@ -31,18 +32,18 @@ class _Row:
     tokens: int
 
 
-def routes(parts: Parts) -> Sequence[tuple[str, str, Handler]]:
+def routes(parts: Parts) -> Sequence[Action]:
     """The page, and the part of it that changes."""
 
     async def rows(request: Request) -> Page[_Row]:
-        workspaces = await parts.workspaces.list(DEFAULT_ORGANIZATION_ID)
+        workspaces = await workspaces_of(request, parts)
         pairs = [
             (workspace, model.profile.id)
             for workspace in workspaces
             if workspace.archived_at is None
             for model in parts.catalog
         ]
-        of_page = paged(request, pairs)
+        of_page = numbered(request, pairs)
         async with parts.database.snapshot() as connection:
             recent = await repository.recent_use(connection, int(parts.clock.now()) - MINUTE)
         used = {(one.workspace_id, one.model): one for one in recent}
@@ -64,9 +65,13 @@ def routes(parts: Parts) -> Sequence[tuple[str, str, Handler]]:
         return of_page.of(found)
 
     async def show(request: Request) -> Response:
-        return page(request, "limits.html", {"rows": await rows(request)})
+        values = {"rows": await rows(request), "number": request.query_params.get("page", "1")}
+        return page(request, "limits.html", values)
 
     async def live(request: Request) -> Response:
         return page(request, "limits_live.html", {"rows": await rows(request)})
 
-    return [("GET", "/limits", show), ("GET", "/limits/live", live)]
+    return [
+        Action("GET", "/limits", show, Role.member),
+        Action("GET", "/limits/live", live, Role.member),
+    ]

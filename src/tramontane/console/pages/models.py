@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tramontane.accounts.entities import Role
+from tramontane.console.actions import Action
 from tramontane.console.engine_state import states
-from tramontane.console.gate import Handler
 from tramontane.console.parts import Parts
 from tramontane.console.rendering import page
 
 
-def routes(parts: Parts) -> Sequence[tuple[str, str, Handler]]:
+def routes(parts: Parts) -> Sequence[Action]:
     """The page."""
 
     async def show(request: Request) -> Response:
         return page(request, "models.html", {"states": await states(parts.catalog)})
 
-    return [("GET", "/models", show)]
+    return [Action("GET", "/models", show, Role.member)]

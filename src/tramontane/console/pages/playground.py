@@ -6,20 +6,22 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tramontane.accounts.entities import DEFAULT_ORGANIZATION_ID, Workspace
+from tramontane.accounts.entities import Role, Workspace
 from tramontane.catalog.catalog import EmbeddingModel, GenerationModel, LoadedModel
 from tramontane.console import repository
-from tramontane.console.gate import Handler
-from tramontane.console.handover import CONSOLE_KEY_ID, Handover
+from tramontane.console.actions import Action, Handler
+from tramontane.console.handover import Handover
 from tramontane.console.parts import Parts
 from tramontane.console.rendering import page
+from tramontane.console.sight import workspaces_of
+from tramontane.console.viewer import viewer_of
 from tramontane.core.money import dollars
 from tramontane.core.principal import Principal
 
 _TABS: Final = {"": "chat", "/fim": "fim", "/embeddings": "embeddings"}
 
 
-def routes(parts: Parts) -> Sequence[tuple[str, str, Handler]]:
+def routes(parts: Parts) -> Sequence[Action]:
     """A page for each kind of request, and what the scripts of these pages send."""
 
     def tab(name: str) -> Handler:
@@ -28,7 +30,7 @@ def routes(parts: Parts) -> Sequence[tuple[str, str, Handler]]:
             values = {
                 "tab": name,
                 "models": models,
-                "workspaces": await _in_use(parts),
+                "workspaces": await _in_use(request, parts),
                 "base_url": str(request.base_url).rstrip("/"),
             }
             return page(request, f"playground_{name}.html", values)
@@ -38,10 +40,10 @@ def routes(parts: Parts) -> Sequence[tuple[str, str, Handler]]:
     def call(path: str) -> Handler:
         async def hand_over(request: Request) -> Response:
             chosen = request.headers.get("x-workspace")
-            found = [workspace for workspace in await _in_use(parts) if workspace.id == chosen]
+            found = [workspace for workspace in await _in_use(request, parts) if workspace.id == chosen]
             if not found:
                 return JSONResponse({"message": "This workspace is not there any more: choose another."}, 404)
-            principal = Principal(found[0].organization_id, found[0].id, CONSOLE_KEY_ID)
+            principal = Principal(found[0].organization_id, found[0].id, viewer_of(request).key_id)
             return Handover(parts.api, path, principal)
 
         return hand_over
@@ -49,7 +51,7 @@ def routes(parts: Parts) -> Sequence[tuple[str, str, Handler]]:
     async def receipt(request: Request) -> Response:
         request_id = request.path_params["request_id"]
         async with parts.database.snapshot() as connection:
-            bill = await repository.get_bill(connection, request_id, CONSOLE_KEY_ID)
+            bill = await repository.get_bill(connection, request_id, viewer_of(request).key_id)
         if bill is None:
             return JSONResponse(None)
         body = {
@@ -59,16 +61,16 @@ def routes(parts: Parts) -> Sequence[tuple[str, str, Handler]]:
         }
         return JSONResponse(body)
 
-    pages: list[tuple[str, str, Handler]] = [
-        ("GET", f"/playground{path}", tab(name)) for path, name in _TABS.items()
-    ]
     calls = ("/v1/chat/completions", "/v1/fim/completions", "/v1/embeddings")
-    pages.append(("GET", "/playground/receipt/{request_id}", receipt))
-    return [*pages, *(("POST", f"/playground{path}", call(path)) for path in calls)]
+    return [
+        *(Action("GET", f"/playground{path}", tab(name), Role.member) for path, name in _TABS.items()),
+        Action("GET", "/playground/receipt/{request_id}", receipt, Role.member),
+        *(Action("POST", f"/playground{path}", call(path), Role.member) for path in calls),
+    ]
 
 
-async def _in_use(parts: Parts) -> list[Workspace]:
-    found = await parts.workspaces.list(DEFAULT_ORGANIZATION_ID)
+async def _in_use(request: Request, parts: Parts) -> list[Workspace]:
+    found = await workspaces_of(request, parts)
     return [workspace for workspace in found if workspace.archived_at is None]
 
 

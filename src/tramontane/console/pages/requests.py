@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlencode
 
@@ -9,15 +10,16 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from tramontane.accounts.entities import DEFAULT_ORGANIZATION_ID, ApiKey
+from tramontane.accounts.entities import DEFAULT_ORGANIZATION_ID, Role
 from tramontane.accounts.names import as_id
 from tramontane.billing.entities import Status
 from tramontane.billing.usage.requests import Place, RequestQuery
-from tramontane.console.gate import Handler
-from tramontane.console.pages.usage import NAMELESS_KEYS
+from tramontane.console.actions import Action
 from tramontane.console.paging import PAGE_SIZE
 from tramontane.console.parts import Parts
 from tramontane.console.rendering import PREFIX, page
+from tramontane.console.sight import names_of_keyless, workspaces_of
+from tramontane.console.viewer import viewer_of
 from tramontane.errors import NotFoundError
 
 _FILTERS: Final = ("workspace", "model", "status")
@@ -27,21 +29,24 @@ _LATEST: Final = 2**62
 """After every time that a request can have."""
 
 
-def routes(parts: Parts) -> Sequence[tuple[str, str, Handler]]:
+def routes(parts: Parts) -> Sequence[Action]:
     """The list, and a page for each."""
 
     async def show(request: Request) -> Response:
         asked = request.query_params
-        found = await parts.usage.requests(_query(asked))
-        workspaces = await parts.workspaces.list(DEFAULT_ORGANIZATION_ID)
-        keys = await parts.keys.list(ApiKey, DEFAULT_ORGANIZATION_ID)
-        filters = {name: asked.get(name, "") for name in _FILTERS}
+        workspaces = await workspaces_of(request, parts)
+        query = _query(asked)
+        if not viewer_of(request).is_admin and query.workspace_id not in {one.id for one in workspaces}:
+            query = replace(query, workspace_id=workspaces[0].id)
+        found = await parts.usage.requests(query)
+        keys = await parts.keys.names({one.key_id for one in found.requests})
+        filters = {name: asked.get(name, "") for name in _FILTERS} | {"workspace": query.workspace_id or ""}
         values = {
             "requests": found.requests,
             "filters": filters,
             "statuses": [status.value for status in Status],
             "workspaces": {workspace.id: workspace.name for workspace in workspaces},
-            "keys": NAMELESS_KEYS | {key.id: key.name for key in keys},
+            "keys": {**await names_of_keyless(request, parts), **keys},
             "older": _older(filters, found.next_before),
             "newest": f"{PREFIX}/requests?{urlencode(filters)}" if "before" in asked else None,
             "settings": parts.settings,
@@ -51,16 +56,18 @@ def routes(parts: Parts) -> Sequence[tuple[str, str, Handler]]:
     async def show_one(request: Request) -> Response:
         request_id = request.path_params["request_id"]
         found = await parts.usage.request(DEFAULT_ORGANIZATION_ID, request_id)
-        if found is None:
+        if found is None or not viewer_of(request).sees(found.workspace_id):
             raise NotFoundError("There is no such request: it may not have ended yet, or was refused.")
-        workspaces = await parts.workspaces.list(DEFAULT_ORGANIZATION_ID)
-        keys = await parts.keys.list(ApiKey, DEFAULT_ORGANIZATION_ID)
-        transcript = await parts.transcripts.find(DEFAULT_ORGANIZATION_ID, request_id)
+        workspaces = await workspaces_of(request, parts)
+        keys = await parts.keys.names([found.key_id])
+        transcript = None
+        if viewer_of(request).is_admin:
+            transcript = await parts.transcripts.find(DEFAULT_ORGANIZATION_ID, request_id)
         said = transcript.request if transcript else {}
         values = {
             "request": found,
             "workspace": {one.id: one.name for one in workspaces}.get(found.workspace_id, found.workspace_id),
-            "key": (NAMELESS_KEYS | {key.id: key.name for key in keys}).get(found.key_id, found.key_id),
+            "key": {**await names_of_keyless(request, parts), **keys}.get(found.key_id, found.key_id),
             "metadata": json.loads(found.metadata) if found.metadata else None,
             "transcript": transcript,
             "others": {name: value for name, value in said.items() if name not in _SHOWN},
@@ -75,9 +82,9 @@ def routes(parts: Parts) -> Sequence[tuple[str, str, Handler]]:
         return RedirectResponse(f"{PREFIX}/requests/{request_id}", status_code=303)
 
     return [
-        ("GET", "/requests", show),
-        ("GET", "/requests/{request_id}", show_one),
-        ("POST", "/requests/{request_id}/forget", forget),
+        Action("GET", "/requests", show, Role.member),
+        Action("GET", "/requests/{request_id}", show_one, Role.member),
+        Action("POST", "/requests/{request_id}/forget", forget, words="deleted the text of the request"),
     ]
 
 

@@ -10,28 +10,18 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tramontane.accounts.entities import (
-    DEFAULT_ORGANIZATION_ID,
-    OPERATOR_ADMIN_KEY_ID,
-    OPERATOR_KEY_ID,
-    Workspace,
-)
+from tramontane.accounts.entities import DEFAULT_ORGANIZATION_ID, Role, Workspace
 from tramontane.billing.spending.claims import Scope
 from tramontane.billing.spending.service import SpendingStatus
 from tramontane.billing.usage.export import as_csv
 from tramontane.billing.usage.report import By, UsageLine, UsageQuery, UsageReport
-from tramontane.console.gate import Handler
-from tramontane.console.handover import CONSOLE_KEY_ID
-from tramontane.console.paging import paged
+from tramontane.console.actions import Action
+from tramontane.console.paging import numbered
 from tramontane.console.parts import Parts
 from tramontane.console.rendering import page
+from tramontane.console.sight import names_of_keyless, workspaces_of
+from tramontane.console.viewer import viewer_of
 
-NAMELESS_KEYS: Final = {
-    OPERATOR_KEY_ID: "operator's API key",
-    OPERATOR_ADMIN_KEY_ID: "operator's admin key",
-    CONSOLE_KEY_ID: "playground",
-}
-"""Keys that are in no table."""
 BY: Final = {
     By.DAY: "Day",
     By.MODEL: "Model asked for",
@@ -64,11 +54,11 @@ class _Choice:
         )
 
 
-def routes(parts: Parts) -> Sequence[tuple[str, str, Handler]]:
+def routes(parts: Parts) -> Sequence[Action]:
     """The page, and its table as a file."""
 
     async def show(request: Request) -> Response:
-        workspaces = await parts.workspaces.list(DEFAULT_ORGANIZATION_ID)
+        workspaces = await workspaces_of(request, parts)
         choice = _choice(request, parts, workspaces)
         days = await parts.usage.report(choice.query(By.DAY))
         lines = days if choice.by == By.DAY else await parts.usage.report(choice.query(choice.by))
@@ -78,8 +68,8 @@ def routes(parts: Parts) -> Sequence[tuple[str, str, Handler]]:
             "choice": choice,
             "by": BY,
             "workspaces": workspaces,
-            "lines": paged(request, lines.lines),
-            "names": NAMELESS_KEYS,
+            "lines": numbered(request, lines.lines),
+            "names": await names_of_keyless(request, parts),
             "total": days.total,
             "status": status,
             "months": _months(today),
@@ -89,14 +79,14 @@ def routes(parts: Parts) -> Sequence[tuple[str, str, Handler]]:
         return page(request, "usage.html", values)
 
     async def export(request: Request) -> Response:
-        workspaces = await parts.workspaces.list(DEFAULT_ORGANIZATION_ID)
+        workspaces = await workspaces_of(request, parts)
         choice = _choice(request, parts, workspaces)
         text = as_csv(await parts.usage.report(choice.query(choice.by)))
         name = f"usage-{choice.month:%Y-%m}-by-{choice.by}.csv"
         headers = {"content-disposition": f'attachment; filename="{name}"'}
         return Response(text, media_type="text/csv", headers=headers)
 
-    return [("GET", "/usage", show), ("GET", "/usage.csv", export)]
+    return [Action("GET", "/usage", show, Role.member), Action("GET", "/usage.csv", export, Role.member)]
 
 
 def _choice(request: Request, parts: Parts, workspaces: Sequence[Workspace]) -> _Choice:
@@ -108,6 +98,8 @@ def _choice(request: Request, parts: Parts, workspaces: Sequence[Workspace]) -> 
         month = _today(parts).replace(day=1)
     by = By(asked["by"]) if asked.get("by") in set(BY) else By.DAY
     chosen = [workspace for workspace in workspaces if workspace.id == asked.get("workspace")]
+    if not chosen and not viewer_of(request).is_admin:
+        chosen = [workspaces[0]]  # the sum over all workspaces is for administrators
     return _Choice(month, by, chosen[0] if chosen else None)
 
 

@@ -7,11 +7,12 @@ from typing import Final, cast, get_args
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from tramontane.accounts.entities import DEFAULT_ORGANIZATION_ID, DEFAULT_WORKSPACE_ID, ApiKey, Workspace
+from tramontane.accounts.entities import DEFAULT_ORGANIZATION_ID, DEFAULT_WORKSPACE_ID, Workspace
 from tramontane.billing.spending.claims import Scope
+from tramontane.console.actions import Action
+from tramontane.console.audit import name_subject
 from tramontane.console.forms import form_of
-from tramontane.console.gate import Handler
-from tramontane.console.paging import paged
+from tramontane.console.paging import asked_part, page_of
 from tramontane.console.parts import Parts
 from tramontane.console.rendering import PREFIX, page
 from tramontane.errors import ApiError, ConflictError, InvalidRequestError
@@ -28,17 +29,17 @@ LIMIT_FIELDS: Final = {
 MAX_DIGITS: Final = 15
 
 
-def routes(parts: Parts) -> Sequence[tuple[str, str, Handler]]:
+def routes(parts: Parts) -> Sequence[Action]:
     """The list, a page for each, and what is done with them."""
     actions = _Actions(parts)
     return [
-        ("GET", "/workspaces", actions.show),
-        ("POST", "/workspaces", actions.create),
-        ("GET", "/workspaces/{workspace_id}", actions.show_one),
-        ("POST", "/workspaces/{workspace_id}", actions.change),
-        ("POST", "/workspaces/{workspace_id}/limits", actions.set_limits),
-        ("POST", "/workspaces/{workspace_id}/spending", actions.set_spending),
-        ("POST", "/workspaces/{workspace_id}/archive", actions.archive),
+        Action("GET", "/workspaces", actions.show),
+        Action("POST", "/workspaces", actions.create, words="made the workspace"),
+        Action("GET", "/workspaces/{workspace_id}", actions.show_one),
+        Action("POST", "/workspaces/{workspace_id}", actions.change, words="changed the workspace"),
+        Action("POST", "/workspaces/{workspace_id}/limits", actions.set_limits, words="set limits of"),
+        Action("POST", "/workspaces/{workspace_id}/spending", actions.set_spending, words="set spending of"),
+        Action("POST", "/workspaces/{workspace_id}/archive", actions.archive, words="archived"),
     ]
 
 
@@ -81,15 +82,29 @@ class _Actions:
         return _to(workspace_id)
 
     async def set_limits(self, request: Request) -> Response:
-        """Figures in the place of the plan's, for all models; they hold at once."""
+        """Figures in the place of the plan's, for all models or for one; they hold at once."""
         fields = await form_of(request)
         try:
             workspace = await self._changeable(request)
             changes = {name: _figure(name, fields.get(name, "")) for name in LIMIT_FIELDS}
-            await self._parts.limits.change(workspace.id, None, cast("Changes", changes))
+            model = self._model(fields)
+            if "unset" in fields:
+                changes = dict.fromkeys(LIMIT_FIELDS)
+            await self._parts.limits.change(workspace.id, model, cast("Changes", changes))
         except ApiError as error:
             return await self._one(request, error.message, error.status)
+        name_subject(request, f"{workspace.name}{f' for {model}' if model else ''}: {_words(changes)}")
         return _to(workspace.id)
+
+    def _model(self, fields: Mapping[str, str]) -> str | None:
+        """The model that the form is for: any that is served, or was when it got its figures."""
+        name = fields.get("model", "")
+        if not name:
+            return None
+        served = self._parts.catalog.find(name)
+        if served is None and "unset" not in fields:
+            raise InvalidRequestError(f"There is no model {name!r:.100} on this server")
+        return served.profile.id if served else name
 
     async def set_spending(self, request: Request) -> Response:
         """What the workspace may spend in a month; an empty field is no limit."""
@@ -99,14 +114,18 @@ class _Actions:
             await self._parts.spending.set(Scope.WORKSPACE, workspace.id, _amount(amount))
         except ApiError as error:
             return await self._one(request, error.message, error.status)
+        name_subject(request, f"{workspace.name}: {f'${amount}' if amount else 'no limit'}")
         return _to(workspace.id)
 
     async def archive(self, request: Request) -> Response:
         """Revoke its keys and give its name free."""
         try:
-            await self._workspaces.archive(DEFAULT_ORGANIZATION_ID, request.path_params["workspace_id"])
+            archived = await self._workspaces.archive(
+                DEFAULT_ORGANIZATION_ID, request.path_params["workspace_id"]
+            )
         except ApiError as error:
             return await self._one(request, error.message, error.status)
+        name_subject(request, archived.name)
         return RedirectResponse(f"{PREFIX}/workspaces", status_code=303)
 
     async def _changeable(self, request: Request) -> Workspace:
@@ -119,13 +138,14 @@ class _Actions:
     async def _list(
         self, request: Request, fields: Mapping[str, str], problem: str, status: int = 200
     ) -> Response:
-        found = await self._workspaces.list(DEFAULT_ORGANIZATION_ID)
-        keys = await self._parts.keys.list(ApiKey, DEFAULT_ORGANIZATION_ID)
-        now = self._parts.clock.now()
-        active = [key.workspace_id for key in keys if key.is_valid(now)]
+        shows_archived = request.query_params.get("archived") == "yes"
+        found = await self._workspaces.page(
+            DEFAULT_ORGANIZATION_ID, asked_part(request), archived=shows_archived
+        )
         values = {
-            "workspaces": paged(request, sorted(found, key=lambda one: one.archived_at is not None)),
-            "active_keys": {workspace.id: active.count(workspace.id) for workspace in found},
+            "workspaces": page_of(request, found),
+            "active_keys": await self._parts.keys.count_valid([one.id for one in found.items]),
+            "shows_archived": shows_archived,
             "plans": get_args(Plan),
             "fields": fields,
             "problem": problem,
@@ -143,7 +163,17 @@ class _Actions:
             "limit_fields": LIMIT_FIELDS,
             "limits": limits.of(None),
             "override": limits.overrides.get(None, Override()),
-            "models_with_own": [model for model in limits.overrides if model is not None],
+            "of_models": {
+                model: (override, limits.of(model))
+                for model, override in limits.overrides.items()
+                if model is not None
+            },
+            "models": [model.profile.id for model in self._parts.catalog],
+            "members": [
+                member
+                for member in await self._parts.members.list(DEFAULT_ORGANIZATION_ID)
+                if workspace.id in member.workspace_ids
+            ],
             "spending": await self._parts.spending.status(Scope.WORKSPACE, workspace.id),
             "problem": problem,
         }
@@ -162,6 +192,13 @@ def _figure(name: str, text: str) -> Figure | None:
     ):
         raise InvalidRequestError(f"{LIMIT_FIELDS[name]}: {text!r:.40} is neither a number nor “unlimited”")
     return int(text)
+
+
+def _words(changes: Mapping[str, object]) -> str:
+    chosen = [
+        f"{LIMIT_FIELDS[name].lower()} {figure}" for name, figure in changes.items() if figure is not None
+    ]
+    return ", ".join(chosen) or "as the plan says"
 
 
 def _amount(text: str) -> Decimal | None:

@@ -32,10 +32,18 @@ class WorkspaceCard(WireModel):
     archived_at: Time | None
 
 
-class WorkspaceCardList(WireModel):
-    """Workspaces, oldest first."""
+class _List(WireModel):
+    """What all lists have in common; `last_id` as `after` of the next request goes on."""
 
     object: Literal["list"] = "list"
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class WorkspaceCardList(_List):
+    """Workspaces, oldest first."""
+
     data: list[WorkspaceCard]
 
 
@@ -87,10 +95,9 @@ class AdminKeyCard(_KeyCard):
     organization_id: str
 
 
-class KeyCardList(WireModel):
+class KeyCardList(_List):
     """Keys of one kind, oldest first."""
 
-    object: Literal["list"] = "list"
     data: list[ApiKeyCard | AdminKeyCard]
 
 

@@ -1,6 +1,6 @@
 """Who is signed in to the console. Only digests: whoever reads the database can sign in nowhere."""
 
-from sqlalchemy import BigInteger, Column, String, Table
+from sqlalchemy import BigInteger, Column, String, Table, Uuid
 
 from tramontane.storage.tables.schema import metadata
 
@@ -11,7 +11,9 @@ console_sessions = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
+    Column("member_id", Uuid(as_uuid=False)),
 )
+"""Without a member it is the operator's."""
 
 console_links = Table(
     "console_links",
