@@ -3,6 +3,7 @@
 No transaction is held while an engine works: services open one, do their few statements and leave it.
 """
 
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -115,7 +116,7 @@ class Database:
             yield
         except DBAPIError as error:
             raise self._error(self._backend.advice(error.orig or error)) from error
-        except OSError as error:  # of a network connection
+        except (OSError, sqlite3.Error) as error:  # of the network, or a driver asked straight
             raise self._error(self._backend.advice(error)) from error
         except SQLAlchemyError as error:
             raise self._error(f"cannot be used: {error}") from error

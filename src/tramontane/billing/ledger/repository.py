@@ -24,6 +24,7 @@ from tramontane.billing.spending.claims import (
     SpendingLimit,
     decide,
 )
+from tramontane.storage.driver_statement import DriverStatement
 from tramontane.storage.tables import ledger, reservations, spending, spending_limits, usage_daily
 from tramontane.storage.upsert import insert
 
@@ -42,9 +43,9 @@ _RESERVED: Final = (
 class _Statements:
     """Built once: building costs more than running them."""
 
-    add_rows: Executable
-    add_usage: Executable
-    add_spending: Executable
+    add_rows: DriverStatement
+    add_usage: DriverStatement
+    add_spending: DriverStatement
     end_reservations: Executable
     end_reservations_of: Executable
     limits: Executable
@@ -56,17 +57,22 @@ class _Statements:
 def _statements(dialect: str) -> _Statements:
     rows, usage, accounts = insert(ledger, dialect), insert(usage_daily, dialect), insert(spending, dialect)
     return _Statements(
-        add_rows=rows.on_conflict_do_nothing(index_elements=[ledger.c.request_id]).returning(
-            ledger.c.request_id
+        add_rows=DriverStatement(
+            rows.on_conflict_do_nothing(index_elements=[ledger.c.request_id]), [ledger.c.request_id]
         ),
-        add_usage=usage.on_conflict_do_update(
-            index_elements=list(usage_daily.primary_key),
-            set_={name: usage_daily.c[name] + usage.excluded[name] for name in COUNTS},
+        add_usage=DriverStatement(
+            usage.on_conflict_do_update(
+                index_elements=list(usage_daily.primary_key),
+                set_={name: usage_daily.c[name] + usage.excluded[name] for name in COUNTS},
+            )
         ),
-        add_spending=accounts.on_conflict_do_update(
-            index_elements=list(spending.primary_key),
-            set_={name: spending.c[name] + accounts.excluded[name] for name in ("spent", "reserved")},
-        ).returning(spending),
+        add_spending=DriverStatement(
+            accounts.on_conflict_do_update(
+                index_elements=list(spending.primary_key),
+                set_={name: spending.c[name] + accounts.excluded[name] for name in ("spent", "reserved")},
+            ),
+            list(spending.columns),
+        ),
         end_reservations=delete(reservations)
         .where(reservations.c.request_id.in_(bindparam("ids", expanding=True)))
         .returning(*_RESERVED),
@@ -98,7 +104,7 @@ def write(connection: Connection, batch: Batch) -> dict[str, Refusal]:
     changes.touch(batch.claims)
     accounts = _add_spending(connection, statements, changes)
     if changes.usage:
-        connection.execute(statements.add_usage, changes.usage_parameters())
+        statements.add_usage.execute(connection, changes.usage_parameters())
     return _reserve(connection, statements, batch.claims, accounts) if batch.claims else {}
 
 
@@ -121,8 +127,8 @@ def _add_rows(connection: Connection, statements: _Statements, rows: Sequence[Le
     parameters = [
         dict(zip(_COLUMNS, _values_of(by_id[request_id]), strict=True)) for request_id in sorted(by_id)
     ]
-    added = connection.execute(statements.add_rows, parameters)
-    return [by_id[request_id] for request_id in added.scalars()]
+    added = statements.add_rows.execute(connection, parameters)
+    return [by_id[request_id] for (request_id,) in added]
 
 
 def _end_reservations(
@@ -140,10 +146,8 @@ def _add_spending(
     """Add to the accounts; they are locked from here on, and returned as they stand."""
     if not changes.spending:
         return {}
-    result = connection.execute(statements.add_spending, changes.spending_parameters())
-    return {
-        (row["scope_id"], row["month"]): Spending(row["spent"], row["reserved"]) for row in result.mappings()
-    }
+    result = statements.add_spending.execute(connection, changes.spending_parameters())
+    return {(scope_id, month): Spending(spent, reserved) for scope_id, month, spent, reserved in result}
 
 
 def _reserve(
