@@ -115,6 +115,11 @@ EXAMPLES: dict[type[ApiError], tuple[ApiError, str]] = {
         errors.RequestTooLargeError(33_554_432),
         "Send less, or raise `max_body_bytes`.",
     ),
+    errors.HeadTooLargeError: (errors.HeadTooLargeError(65_536), "Send fewer headers, or a shorter URL."),
+    errors.SlowRequestError: (
+        errors.SlowRequestError(30),
+        "Send the request as a whole; `slow_client_timeout` is the operator's choice.",
+    ),
     errors.RequestValidationError: (
         errors.RequestValidationError([UNKNOWN_FIELD]),
         "`loc` says where, `msg` what. [More](decisions/0004-validation-error-shape.md).",

@@ -24,8 +24,10 @@
     │  ├─ NotFoundError              404  not_found: the admin API knows no such thing
     │  ├─ SupersededError            409  a newer request with the same prompt_cache_key came
     │  ├─ ConflictError              409  conflict: a name is taken, a key has ended, …
+    │  ├─ SlowRequestError           408  request_timeout: the request itself does not come
     │  ├─ RequestTooLargeError       413  the body is larger than the server reads
     │  ├─ RequestValidationError     422  {"detail": [{"type", "loc", "msg", "input"}]}
+    │  ├─ HeadTooLargeError          431  the headers are larger than the server reads
     │  ├─ RateLimitError             429  rate_limited                          1300, with retry-after
     │  ├─ CapacityError              429  service_tier_capacity_exceeded        3505, with retry-after
     │  ├─ DeadlineError              504  request_timeout: the answer takes longer than the server allows
@@ -278,6 +280,26 @@ class RequestTooLargeError(ApiError):
 
     def __init__(self, max_body_bytes: int) -> None:
         super().__init__(f"Request body is larger than {max_body_bytes} bytes")
+
+
+class HeadTooLargeError(ApiError):
+    """The request line and the headers are larger than the server reads."""
+
+    status = 431
+    type = "invalid_request_error"
+
+    def __init__(self, max_head_bytes: int) -> None:
+        super().__init__(f"Request headers are larger than {max_head_bytes} bytes")
+
+
+class SlowRequestError(ApiError):
+    """The client sends its request too slowly, or not at all."""
+
+    status = 408
+    type = "request_timeout"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"Too little of the request has come within {seconds:g} seconds")
 
 
 class RequestValidationError(ApiError):

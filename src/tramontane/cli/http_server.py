@@ -10,7 +10,7 @@ from socket import socket
 import uvicorn
 from starlette.types import ASGIApp
 
-from tramontane.cli.http_protocol import HttpProtocol
+from tramontane.cli.guarded_protocol import ConnectionPolicy, GuardedProtocol
 from tramontane.core.lifecycle import Lifecycle
 
 logger = logging.getLogger(__name__)
@@ -38,11 +38,12 @@ class HttpServer(uvicorn.Server):
         on_ready: Callable[[], None],
         lifecycle: Lifecycle | None = None,
         policy: StopPolicy | None = None,
+        connections: ConnectionPolicy | None = None,
     ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http=HttpProtocol,
+                http=_guarded(connections or ConnectionPolicy()),
                 lifespan="off",
                 ws="none",
                 log_config=None,
@@ -93,3 +94,8 @@ class HttpServer(uvicorn.Server):
         """Start accepting."""
         await super().startup(sockets)
         self._on_ready()
+
+
+def _guarded(connections: ConnectionPolicy) -> type[GuardedProtocol]:
+    """Uvicorn makes the protocols itself, and gives them nothing of ours."""
+    return type("GuardedProtocol", (GuardedProtocol,), {"policy": connections})

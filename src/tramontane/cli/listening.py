@@ -2,6 +2,7 @@
 
 import errno
 import ipaddress
+import resource
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -43,6 +44,12 @@ def listening(host: str, port: int) -> Iterator[list[socket.socket]]:
         if not sockets:
             raise unavailable[0]
         yield sockets
+
+
+def allow_open_files() -> None:
+    """As many as the system lets this user have: each connection is one, and shells hand down a thousand."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def port_of(sockets: list[socket.socket]) -> int:

@@ -10,6 +10,7 @@ from uvicorn.loops.auto import auto_loop_factory
 
 from tramontane.bootstrap import PreparedModels, RunningServer, build
 from tramontane.cli.garbage import settle_garbage
+from tramontane.cli.guarded_protocol import ConnectionPolicy
 from tramontane.cli.http_server import HttpServer, StopPolicy
 from tramontane.settings import Settings
 
@@ -66,6 +67,7 @@ class ServerRun:
                 lambda: self._on_ready(running),
                 running.lifecycle,
                 StopPolicy(self._settings.shutdown_delay, self._settings.shutdown_grace),
+                ConnectionPolicy(self._settings.max_connections, self._settings.slow_client_timeout),
             )
             settle_garbage()
             await self._http.serve(self._sockets)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tramontane.cli.banner import Banner, KeyNotice, MadeEarlier, NewlyMade, Operators, render_banner
-from tramontane.cli.listening import is_loopback, listening, port_of, reachable_url
+from tramontane.cli.listening import allow_open_files, is_loopback, listening, port_of, reachable_url
 from tramontane.cli.options import settings_options
 from tramontane.observability.logging import configure_logging
 from tramontane.settings import Settings, load_settings
@@ -35,6 +35,7 @@ def serve(config: Path | None, **choices: object) -> None:
     configure_logging(settings.log_level, settings.log_format)
     # Until the server runs; as process 1 of a container there would be no handler at all.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    allow_open_files()
     with listening(settings.host, settings.port) as sockets:
         if not is_loopback(settings.host):
             logger.warning(

@@ -1,6 +1,6 @@
 """What Prometheus sees of a server at the moment at which it looks: nothing is counted for it in between."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
@@ -14,6 +14,7 @@ from tramontane.catalog.catalog import Catalog
 from tramontane.core.lifecycle import Lifecycle
 from tramontane.limits.failover import FailoverLimitStore
 from tramontane.limits.store import LimitStore
+from tramontane.scheduling.admission import Admission
 
 _PREFIX: Final = "tramontane_"
 
@@ -52,15 +53,13 @@ class ServerStates(Collector):
         yield from self._limiter()
 
     def _admissions(self) -> Iterator[Metric]:
-        of = {model.profile.id: model.admission for model in self.catalog}
-        yield _gauges(
-            "slots", "Answers that a model works on side by side.", {i: one.slots for i, one in of.items()}
-        )
-        yield _gauges("running", "Slots in use: the batch.", {i: one.running for i, one in of.items()})
-        yield _gauges(
-            "queue_limit", "Requests that may wait for a slot.", {i: one.max_queue for i, one in of.items()}
-        )
-        yield _gauges("waiting", "Requests that wait for a slot.", {i: one.waiting for i, one in of.items()})
+        def sums(of_one: Callable[[Admission], int]) -> dict[str, float]:
+            return {model.profile.id: sum(map(of_one, model.admissions)) for model in self.catalog}
+
+        yield _gauges("slots", "Answers that a model works on side by side.", sums(lambda one: one.slots))
+        yield _gauges("running", "Slots in use: the batch.", sums(lambda one: one.running))
+        yield _gauges("queue_limit", "Requests that may wait for a slot.", sums(lambda one: one.max_queue))
+        yield _gauges("waiting", "Requests that wait for a slot.", sums(lambda one: one.waiting))
 
     def _workers(self) -> Iterator[Metric]:
         engines = {model.profile.id: model.engine for model in self.catalog}

@@ -23,6 +23,15 @@ class OperationSettings(BaseModel):
     request_timeout: Duration = Field(
         3600.0, gt=0, description="A request that is not over so long after its arrival ends with 504."
     )
+    max_connections: int = Field(
+        4096, ge=1, description="Open connections; a request on a further one is refused with 429 at once."
+    )
+    slow_client_timeout: Duration = Field(
+        30.0,
+        gt=0,
+        description="A client that sends its request, or reads its answer, slower than 256 bytes a "
+        "second for so long is cut off.",
+    )
     shutdown_delay: Duration = Field(
         0.0,
         ge=0,
