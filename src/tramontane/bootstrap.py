@@ -27,10 +27,8 @@ from tramontane.console.sessions import SessionService
 from tramontane.core.clock import Clock, SystemClock
 from tramontane.core.deadlines import Deadlines
 from tramontane.core.lifecycle import Lifecycle
-from tramontane.limits.failover import FailoverLimitStore
 from tramontane.limits.memory import MemoryLimitStore
 from tramontane.limits.override_service import OverrideService
-from tramontane.limits.redis import RedisLimitStore
 from tramontane.limits.service import LimitsService
 from tramontane.limits.store import LimitStore
 from tramontane.models.fake import fake_model
@@ -44,7 +42,6 @@ from tramontane.serving.metering import Metering
 from tramontane.serving.states import ServerStates
 from tramontane.settings import Settings, named_models, revealed
 from tramontane.storage.database import Database
-from tramontane.storage.redis import RedisServer
 from tramontane.transcripts.entities import Retention
 from tramontane.transcripts.recorder import TranscriptRecorder
 from tramontane.weights.progress import FetchProgress
@@ -214,6 +211,11 @@ def _limit_store(settings: Settings, clock: Clock) -> LimitStore:
     local = MemoryLimitStore(clock)
     if settings.redis_url is None:
         return local
+    # The client is slow to import, and one machine does without.
+    from tramontane.limits.failover import FailoverLimitStore  # noqa: PLC0415 - see above
+    from tramontane.limits.redis import RedisLimitStore  # noqa: PLC0415 - see above
+    from tramontane.storage.redis import RedisServer  # noqa: PLC0415 - see above
+
     shared = RedisLimitStore(RedisServer(settings.redis_url.get_secret_value()))
     return FailoverLimitStore(shared, local)
 

@@ -10,13 +10,14 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
-from typing import Final
-
-import httpx
+from typing import TYPE_CHECKING, Final
 
 import tramontane
 from tramontane.errors import FileInputError
 from tramontane.remote.addresses import AddressPolicy, is_public
+
+if TYPE_CHECKING:
+    import httpx
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,8 @@ class RemoteFiles:
             FileInputError: it cannot be had, is larger than `max_bytes`, takes too long, or must not be asked
                 for. The log says which.
         """
+        import httpx  # noqa: PLC0415  slow to import, with a command line of its own; few requests name a URL
+
         try:
             async with asyncio.timeout(self._seconds), httpx.AsyncClient(trust_env=False) as client:
                 return await self._fetch(client, httpx.URL(url), max_bytes)
@@ -70,7 +73,7 @@ class RemoteFiles:
             logger.info("A file was not fetched: %s: %s", type(error).__name__, error)
             raise FileInputError(f"File could not be fetched from url '{url}'") from error
 
-    async def _fetch(self, client: httpx.AsyncClient, url: httpx.URL, max_bytes: int) -> bytes:
+    async def _fetch(self, client: "httpx.AsyncClient", url: "httpx.URL", max_bytes: int) -> bytes:
         for _ in range(MAX_REDIRECTS + 1):
             request = await self._request(client, url)
             response = await client.send(request, stream=True, follow_redirects=False)
@@ -83,7 +86,7 @@ class RemoteFiles:
                 await response.aclose()
         raise _RefusedError("it is redirected too often")
 
-    async def _request(self, client: httpx.AsyncClient, url: httpx.URL) -> httpx.Request:
+    async def _request(self, client: "httpx.AsyncClient", url: "httpx.URL") -> "httpx.Request":
         """A request to the checked address of the host, which is still asked by its name."""
         if url.scheme not in self._schemes or not url.host:
             raise _RefusedError(f"{url.scheme}:// is not allowed")
@@ -107,7 +110,7 @@ class RemoteFiles:
         return str(addresses[0])
 
 
-async def _body(response: httpx.Response, max_bytes: int) -> bytes:
+async def _body(response: "httpx.Response", max_bytes: int) -> bytes:
     body = bytearray()
     async for piece in response.aiter_bytes():
         body += piece
