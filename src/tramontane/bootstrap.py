@@ -22,7 +22,7 @@ from tramontane.catalog.catalog import Catalog, LoadedModel
 from tramontane.catalog.licenses import require_acceptance
 from tramontane.catalog.resolve import define_model
 from tramontane.console.app import beside, create_console
-from tramontane.console.parts import Parts
+from tramontane.console.parts import Live, Parts
 from tramontane.console.sessions import SessionService
 from tramontane.core.clock import Clock, SystemClock
 from tramontane.core.deadlines import Deadlines
@@ -194,7 +194,8 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
         workspace = await accounts.default_workspace()
         sessions = SessionService(database, clock, revealed(settings.console_password))
         api = create_app(services, settings)
-        console = create_console(Parts.of(settings, clock, database, catalog, sessions, api))
+        live = Live(catalog, limits, limit_store, billing, metering.running)
+        console = create_console(Parts.of(settings, clock, database, live, sessions, api))
         yield RunningServer(
             app=beside(api, console),
             catalog=catalog,

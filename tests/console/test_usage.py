@@ -140,10 +140,11 @@ async def test_limits_show_what_is_allowed_and_used(admin, bill):
         "Default",
         "fake",
         "unlimited own figures",
-        "1 of 120",
+        "0 of 120",  # the limiter's own count, and no request has come to it
+        "0",
         "2",
-        "1,500 of any number",
-        "5,000",
+        "0 of any number",
+        "1,500 of 5,000",
     ]
 
 

@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 
 from tests.support.limits import Counted, MicrosecondClock, key, limits_of, memory_store, redis_store
 from tramontane.limits.figures import MINUTE
+from tramontane.limits.store import Used
 
 pytestmark = pytest.mark.anyio
 
 SECOND = 1_000_000
 MONTH = "2026-11"
 EXPERIMENT = limits_of(requests=60, burst=1, tokens=500_000)
+EVERYTHING = limits_of(requests=60, burst=60, tokens=500_000, month=1_000_000)
 
 # An example takes keys of its own from the store that all examples of a test share.
 together = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
@@ -243,3 +245,21 @@ async def test_no_window_ever_holds_more_than_the_guarantee(store, clock, reques
     for index, start in enumerate(times):
         assert sum(at - start < limits.requests.span for at in times[index:]) <= burst
         assert sum(at - start < MINUTE for at in times[index:]) <= requests
+
+
+async def test_what_is_used_is_seen_and_not_changed(store, clock):
+    assert await store.used(key(), MONTH) == Used(0, 0, 0)
+    await store.admit(key(), EVERYTHING, MONTH, month_tokens=100)
+    await store.charge(key(), EVERYTHING, MONTH, 30)
+    clock.advance(40 * SECOND)
+    await store.admit(key(), EVERYTHING, MONTH)
+    await store.charge(key(), EVERYTHING, MONTH, 12)
+    for _ in range(3):
+        assert await store.used(key(), MONTH) == Used(2, 42, 142)
+    assert (await store.used(key(), "2026-12")).month_tokens == 0
+    clock.advance(20 * SECOND)  # to the very end of the first one's minute
+    assert await store.used(key(), MONTH) == Used(1, 12, 142)
+    clock.advance(MINUTE)
+    used = await store.used(key(), MONTH)
+
+    assert (used.requests, used.tokens) == (0, 0)

@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 from tramontane.catalog.catalog import Catalog, GenerationModel, LoadedModel
 from tramontane.engines.protocol import EngineInfo
 from tramontane.errors import EngineUnavailableError
+from tramontane.serving.running import RunningRequests
 from tramontane.serving.states import memory_of
 
 
@@ -13,6 +14,9 @@ from tramontane.serving.states import memory_of
 class _InAProcess(Protocol):
     @property
     def worker_pid(self) -> int | None: ...
+
+    @property
+    def restarts(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +32,12 @@ class ModelState:
     """Empty if it would answer now."""
     memory: int | None
     """Bytes that its process has in memory; None if it has no process of its own."""
+    restarts: int | None
+    """Of its process, since the server started; None if it has none."""
     running: int
     waiting: int
+    tokens_per_second: float
+    """Of the answers that it gives now."""
 
     @property
     def tasks(self) -> list[str]:
@@ -46,12 +54,12 @@ class ModelState:
         return [name for name, is_able in tasks.items() if is_able]
 
 
-async def states(catalog: Catalog) -> list[ModelState]:
+async def states(catalog: Catalog, running: RunningRequests) -> list[ModelState]:
     """All models, in the catalog's order."""
-    return [await _state(catalog, model) for model in catalog]
+    return [await _state(catalog, model, running) for model in catalog]
 
 
-async def _state(catalog: Catalog, model: LoadedModel) -> ModelState:
+async def _state(catalog: Catalog, model: LoadedModel, running: RunningRequests) -> ModelState:
     info, problem = None, ""
     try:
         await model.engine.check_health()
@@ -64,6 +72,8 @@ async def _state(catalog: Catalog, model: LoadedModel) -> ModelState:
         info=info,
         problem=problem,
         memory=memory_of(model.engine.worker_pid) if isinstance(model.engine, _InAProcess) else None,
+        restarts=model.engine.restarts if isinstance(model.engine, _InAProcess) else None,
         running=sum(admission.running for admission in model.admissions),
         waiting=sum(admission.waiting for admission in model.admissions),
+        tokens_per_second=running.tokens_per_second(model.profile.id),
     )

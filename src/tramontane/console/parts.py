@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 from tramontane.accounts.key_service import KeyService
 from tramontane.accounts.members import MemberService
 from tramontane.accounts.workspace_service import WorkspaceService
+from tramontane.billing.service import BillingService
 from tramontane.billing.spending.service import SpendingService
 from tramontane.billing.usage.service import UsageService
 from tramontane.catalog.catalog import Catalog
@@ -14,9 +15,23 @@ from tramontane.console.audit import AuditLog
 from tramontane.console.sessions import SessionService
 from tramontane.core.clock import Clock
 from tramontane.limits.override_service import OverrideService
+from tramontane.limits.service import LimitsService
+from tramontane.limits.store import LimitStore
+from tramontane.serving.running import RunningRequests
 from tramontane.settings import Settings
 from tramontane.storage.database import Database
 from tramontane.transcripts.service import TranscriptService
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What only this process knows."""
+
+    catalog: Catalog
+    limiter: LimitsService
+    limit_store: LimitStore
+    billing: BillingService
+    running: RunningRequests
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +41,7 @@ class Parts:
     settings: Settings
     clock: Clock
     database: Database
-    catalog: Catalog
+    live: Live
     workspaces: WorkspaceService
     keys: KeyService
     limits: OverrideService
@@ -39,13 +54,18 @@ class Parts:
     api: ASGIApp
     """The Mistral API, to which the playground's requests are handed."""
 
+    @property
+    def catalog(self) -> Catalog:
+        """The models that are served."""
+        return self.live.catalog
+
     @classmethod
     def of(
         cls,
         settings: Settings,
         clock: Clock,
         database: Database,
-        catalog: Catalog,
+        live: Live,
         sessions: SessionService,
         api: ASGIApp,
     ) -> "Parts":
@@ -54,7 +74,7 @@ class Parts:
             settings=settings,
             clock=clock,
             database=database,
-            catalog=catalog,
+            live=live,
             workspaces=WorkspaceService(database, clock),
             keys=KeyService(database, clock),
             limits=OverrideService(database),

@@ -68,6 +68,15 @@ class FailoverLimitStore:
                 self._give_up(error)
         return await self._local.charge(key, limits, month, tokens)
 
+    async def used(self, key: LimitKey, month: str) -> Used:
+        """What has been counted where the next request will look."""
+        if not self.is_down:
+            try:
+                return await self._shared.used(key, month)
+            except StorageError as error:
+                self._give_up(error)
+        return await self._local.used(key, month)
+
     async def close(self) -> None:
         """Stop looking, and let go of connections."""
         if self._recovery is not None:

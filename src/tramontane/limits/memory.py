@@ -39,6 +39,11 @@ class MemoryLimitStore:
         now = self._now()
         return self._window(key, now).charge(month, tokens, now)
 
+    async def used(self, key: LimitKey, month: str) -> Used:
+        """What has been counted."""
+        window = self._windows.get(key)
+        return Used(0, 0, 0) if window is None else window.used(month, self._now())
+
     async def close(self) -> None:
         """Nothing is open."""
 

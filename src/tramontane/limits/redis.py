@@ -25,6 +25,7 @@ class RedisLimitStore:
         self._clock = clock
         self._admit = server.script("minute", "admit")
         self._charge = server.script("minute", "charge")
+        self._peek = server.script("minute", "peek")
 
     async def admit(
         self, key: LimitKey, limits: Limits, month: str, month_tokens: int | None = None
@@ -52,6 +53,13 @@ class RedisLimitStore:
             [self._key(key, "tokens"), self._key(key, month)], [self._now(), tokens]
         )
         return Used(0, in_minute, in_month)
+
+    async def used(self, key: LimitKey, month: str) -> Used:
+        """What has been counted."""
+        requests, tokens, month_tokens = await self._peek(
+            [self._key(key, "requests"), self._key(key, "tokens"), self._key(key, month)], [self._now()]
+        )
+        return Used(requests, tokens, month_tokens)
 
     async def check(self) -> None:
         """Run what admission needs: a server that answers, but reads only or runs no scripts, is of no use.

@@ -96,6 +96,16 @@ class LimitsService:
             raise self._refusal(limits, verdict)
         return Admitted(self._store, self._calendar, key, limits, shown, verdict.used)
 
+    async def used(self, workspace_id: str, model: str) -> Used:
+        """What the limiter has counted for a workspace and model, requests that still run among it.
+
+        What no limit counts is 0.
+
+        Raises:
+            StorageError: it cannot be asked.
+        """
+        return await self._store.used(LimitKey(workspace_id, model), self._calendar.month().name)
+
     async def close(self) -> None:
         """Let go of connections."""
         await self._store.close()

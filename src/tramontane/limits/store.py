@@ -73,6 +73,10 @@ class LimitStore(Protocol):
         """Count the tokens that a request really used. `requests` is not looked up."""
         ...
 
+    async def used(self, key: LimitKey, month: str) -> Used:
+        """What has been counted; of what no limit counts, 0. Changes nothing."""
+        ...
+
     async def close(self) -> None:
         """Let go of connections."""
         ...

@@ -49,6 +49,15 @@ class Window:
             self._month_tokens += tokens
         return self._used()
 
+    def used(self, month: str, now: int) -> Used:
+        """What has been counted, the tokens of a month that is not known being 0."""
+        horizon = now - MINUTE
+        return Used(
+            sum(at > horizon for at in self._requests),
+            sum(tokens for at, tokens in self._charges if at > horizon),
+            self._month_tokens if self.knows_month(month) else 0,
+        )
+
     def _used(self) -> Used:
         return Used(len(self._requests), self._tokens, self._month_tokens)
 

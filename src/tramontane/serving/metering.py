@@ -21,6 +21,7 @@ from tramontane.errors import ApiError, EngineError
 from tramontane.limits.service import Admitted, LimitsService
 from tramontane.observability.requests import FinishedRequest, RequestObserver
 from tramontane.serving.deadline import Deadline
+from tramontane.serving.running import Running, RunningRequests
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class _Means:
     clock: Clock
     observers: Sequence[RequestObserver]
     deadlines: Deadlines
+    requests: RunningRequests
     run: Callable[[Coroutine[None, None, None]], asyncio.Task[None]]
     """In a task of its own."""
 
@@ -60,7 +62,9 @@ class Metering:
         deadlines: Deadlines | None = None,
     ) -> None:
         self._limits = limits
-        self._means = _Means(billing, clock, observers, deadlines or Deadlines(), self._run)
+        self.running = RunningRequests(clock)
+        """What runs now."""
+        self._means = _Means(billing, clock, observers, deadlines or Deadlines(), self.running, self._run)
         self._closing: set[asyncio.Task[None]] = set()
 
     async def admit(self, context: RequestContext, order: Order, served: str) -> "Meter":
@@ -104,6 +108,7 @@ class Meter:
         self._clock = means.clock
         self._observers = means.observers
         self._deadlines = means.deadlines
+        self._requests = means.requests
         self._run = means.run
         self._context = context
         self._order = order
@@ -130,8 +135,10 @@ class Meter:
         """
         reservation = await self._billing.reserve(self._billable(prompt_tokens, max_completion_tokens))
         self._reservation = reservation
+        self._running = Running(self._context.principal.workspace_id, self._served, used)
         try:
-            yield
+            with self._requests.hold(self._running):
+                yield
         except BaseException as error:
             if self._is_settled:
                 raise
@@ -155,6 +162,7 @@ class Meter:
     def note_first_token(self) -> None:
         """The first token is there."""
         self._first_token = self._elapsed()
+        self._running.first_token_at = self._clock.monotonic()
         if self._deadline is not None:
             self._deadline.first_token()
 

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sqlite3
 import sys
 from collections.abc import Sequence
 from typing import Any, Final
@@ -14,6 +15,7 @@ from tramontane.console.actions import Action
 from tramontane.console.engine_state import states
 from tramontane.console.parts import Parts
 from tramontane.console.rendering import page
+from tramontane.limits.failover import FailoverLimitStore
 
 MINUTE: Final = 60
 
@@ -23,11 +25,21 @@ def routes(parts: Parts) -> Sequence[Action]:
     started_at = parts.clock.monotonic()
 
     async def values() -> dict[str, Any]:
+        async with parts.database.snapshot() as connection:
+            recent = await repository.recent_use(connection, int(parts.clock.now()) - MINUTE)
+            version = connection.dialect.server_version_info
+        running = parts.live.running
+        models = await states(parts.catalog, running)
         return {
-            "states": await states(parts.catalog),
-            "tokens_per_second": await _tokens_per_second(parts),
-            "database": "PostgreSQL" if parts.settings.database_url else "SQLite",
-            "limits": "Redis" if parts.settings.redis_url else "in memory",
+            "states": models,
+            "queue": sum(model.waiting for model in models),
+            "tokens_per_second": running.tokens_per_second(),
+            "last_minute": sum(one.completion_tokens for one in recent) / MINUTE,
+            "requests_last_minute": sum(one.requests for one in recent),
+            "running": len(running),
+            "database": _database(parts, version),
+            "unwritten": parts.live.billing.backlog().rows,
+            "limits": _limits(parts),
             "up_seconds": int(parts.clock.monotonic() - started_at),
             "machine": f"{os.cpu_count()} CPUs, {platform.machine()}",
             "python": f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}",
@@ -42,8 +54,15 @@ def routes(parts: Parts) -> Sequence[Action]:
     return [Action("GET", "/health", show), Action("GET", "/health/live", live)]
 
 
-async def _tokens_per_second(parts: Parts) -> float:
-    """Of the answers that began within the last minute and have ended."""
-    async with parts.database.snapshot() as connection:
-        recent = await repository.recent_use(connection, int(parts.clock.now()) - MINUTE)
-    return sum(one.completion_tokens for one in recent) / MINUTE
+def _database(parts: Parts, version: Sequence[object] | None) -> str:
+    if parts.settings.database_url is None:
+        return f"SQLite {sqlite3.sqlite_version}"
+    return f"PostgreSQL {'.'.join(map(str, version or ()))}"
+
+
+def _limits(parts: Parts) -> tuple[str, str]:
+    """Where they are counted, and what is wrong with that."""
+    store = parts.live.limit_store
+    if not isinstance(store, FailoverLimitStore):
+        return "in memory", ""
+    return "in Redis", "Redis is out of reach: each server limits its own requests" if store.is_down else ""

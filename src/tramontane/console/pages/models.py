@@ -16,6 +16,6 @@ def routes(parts: Parts) -> Sequence[Action]:
     """The page."""
 
     async def show(request: Request) -> Response:
-        return page(request, "models.html", {"states": await states(parts.catalog)})
+        return page(request, "models.html", {"states": await states(parts.catalog, parts.live.running)})
 
     return [Action("GET", "/models", show, Role.member)]
