@@ -3,7 +3,7 @@ PYTHON ?= python3
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
-# What only `make test-reference` needs; the default install never sees it.
+# What only `make test-reference` and `make bench` need; the default install never sees it.
 REFERENCE := .venv-reference
 
 .PHONY: help install serve test test-unit test-reference golden-reference lint format types bench docs vendor screenshots lock clean
@@ -40,7 +40,7 @@ test-unit: $(VENV)/.dev ## The tests that need no model, database, browser or pr
 
 $(REFERENCE)/.ready: requirements/reference.txt
 	@test -x $(REFERENCE)/bin/python || $(PYTHON) -m venv $(REFERENCE)
-	@echo "Installing torch and transformers into $(REFERENCE) …"
+	@echo "Installing torch, transformers and sentence-transformers into $(REFERENCE) …"
 	@$(REFERENCE)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements/reference.txt
 	@touch $@
 
@@ -60,8 +60,8 @@ format: $(VENV)/.dev ## Rewrite the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev ## Measure this machine; prints ratios and writes docs/performance.md
-	$(BIN)/python -m bench $(ARGS)
+bench: $(VENV)/.dev $(REFERENCE)/.ready ## Measure this machine beside peers; writes docs/performance.md (installs torch)
+	REFERENCE_PYTHON=$(REFERENCE)/bin/python $(BIN)/python -m bench $(ARGS)
 
 docs: $(VENV)/.dev ## Write the generated pages of docs/ anew
 	$(BIN)/python -m scripts.generate_docs

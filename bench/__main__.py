@@ -1,15 +1,21 @@
-"""`make bench`: measure this machine in a few minutes and write docs/performance.md."""
+"""`make bench`: measure this machine in some minutes and write docs/performance.md.
+
+`--only SECTION` measures one section and prints it; the page stays as it is.
+"""
 
 import argparse
 import asyncio
 import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+from bench import embeddings
 from bench.keystrokes import type_and_wait
-from bench.page import Figures, render
+from bench.page import Figures, inference_sections, render
 from bench.servers import bare_loop, resident_megabytes, tramontane
 from bench.streams import compare, first_token_seconds
-from tramontane.bootstrap import PreparedModel, prepare_models
+from tramontane.bootstrap import PreparedModels, prepare_models
 from tramontane.cli.progress import preparation_progress
 from tramontane.settings import Settings, load_settings
 
@@ -18,27 +24,48 @@ PROMPT_NUMBERS = (2, 90, 800)
 """Numbers in a prompt; each takes about five tokens."""
 
 
-async def measure(settings: Settings, prepared: PreparedModel, rounds: int) -> Figures:
-    """Everything on the page."""
-    cold_start = await _cold_start(settings)
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What every section measures with."""
+
+    settings: Settings
+    prepared: PreparedModels
+    rounds: int
+
+
+async def measure_inference(machine: Machine) -> str:
+    """The server beside the bare engine loop, with the built-in chat model."""
+    chat = next(model for model in machine.prepared if model.definition.task == "generate")
+    rounds = machine.rounds
+    cold_start = await _cold_start(machine.settings)
     async with (
         tramontane() as server,
-        bare_loop(prepared.artifact.path, settings.kv_cache_tokens) as bare,
+        bare_loop(chat.artifact.path, machine.settings.kv_cache_tokens) as bare,
     ):
         idle = resident_megabytes(server.pid)
         first_tokens = [await first_token_seconds(server, numbers, rounds) for numbers in PROMPT_NUMBERS]
         keystrokes = await type_and_wait(server, rounds)
-        comparisons = [await compare(server, bare, prepared, streams, rounds) for streams in (1, 4, 16)]
-        return Figures(
-            rounds=rounds,
-            comparisons=comparisons,
-            first_tokens=first_tokens,
-            keystrokes=keystrokes,
-            warm_start=server.start_seconds,
-            cold_start=cold_start,
-            idle=idle,
-            busy=resident_megabytes(server.pid),
+        comparisons = [await compare(server, bare, chat, streams, rounds) for streams in (1, 4, 16)]
+        return inference_sections(
+            Figures(
+                rounds=rounds,
+                comparisons=comparisons,
+                first_tokens=first_tokens,
+                keystrokes=keystrokes,
+                warm_start=server.start_seconds,
+                cold_start=cold_start,
+                idle=idle,
+                busy=resident_megabytes(server.pid),
+            )
         )
+
+
+async def measure_embeddings(machine: Machine) -> str:
+    """The server and its engine beside sentence-transformers."""
+    model = next(model for model in machine.prepared if model.definition.task == "embed")
+    source = machine.settings.cache_dir / "models" / model.definition.id
+    async with tramontane() as server:
+        return await embeddings.section(server, model.artifact, source)
 
 
 async def _cold_start(settings: Settings) -> float:
@@ -48,16 +75,29 @@ async def _cold_start(settings: Settings) -> float:
             return server.start_seconds
 
 
+SECTIONS: dict[str, Callable[[Machine], Awaitable[str]]] = {
+    "inference": measure_inference,
+    "embeddings": measure_embeddings,
+}
+"""In the order of the page."""
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="counted rounds of each comparison")
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--only", choices=SECTIONS, action="append", help="of the page; writes nothing")
+    arguments = parser.parse_args()
     settings = load_settings()
     with preparation_progress() as progress:
         prepared = prepare_models(settings, progress)
-    chat = next(model for model in prepared if model.definition.task == "generate")
-    page = render(asyncio.run(measure(settings, chat, rounds)))
+    machine = Machine(settings, prepared, arguments.rounds)
+    chosen = arguments.only or list(SECTIONS)
+    sections = [asyncio.run(SECTIONS[name](machine)) for name in chosen]
+    if arguments.only:
+        print("\n".join(sections))
+        return
+    page = render(sections)
     PAGE.write_text(page)
     print(page)
 

@@ -12,12 +12,15 @@ from bench.keystrokes import CHATS, Keystrokes
 from bench.streams import TOKENS, Comparison
 from tramontane import __version__
 
-_PAGE = """\
+_HEAD = """\
 # Performance
 
 Written by `make bench` on {date}: Tramontane {version}, {cores} cores ({processor}), Python {python},
 the built-in models. Ratios count; absolute figures are of one machine on one day.
 
+"""
+
+_INFERENCE = """\
 ## Streams over HTTP beside the bare engine loop
 
 The same converted model and prompts of the same shape, first through the server (chat completions,
@@ -74,14 +77,21 @@ class Figures:
     """MB by process, after all requests."""
 
 
-def render(figures: Figures) -> str:
+def render(sections: Sequence[str]) -> str:
     """The page in Markdown."""
-    return _PAGE.format(
+    head = _HEAD.format(
         date=f"{dt.datetime.now(dt.UTC):%Y-%m-%d}",
         version=__version__,
         cores=os.cpu_count(),
         processor=_processor(),
         python=platform.python_version(),
+    )
+    return head + "\n".join(sections)
+
+
+def inference_sections(figures: Figures) -> str:
+    """Streams, first tokens, keystrokes, start and memory."""
+    return _INFERENCE.format(
         tokens=TOKENS,
         rounds=figures.rounds,
         comparisons="\n".join(map(_row, figures.comparisons)),

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import socket
 import subprocess
@@ -12,9 +11,10 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
+
+from bench.lines import Lines, lines
 
 KEY = "bench-key-of-the-operator"
 
@@ -76,41 +76,25 @@ async def _wait_ready(base_url: str, process: asyncio.subprocess.Process) -> Non
             await asyncio.sleep(0.05)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class BareLoop:
     """`bench.bare_loop` in a process of its own."""
 
-    process: asyncio.subprocess.Process
+    process: Lines
 
     async def run(self, prompts: Sequence[Sequence[int]], tokens: int) -> dict[str, float]:
         """Continue all prompts side by side by exactly `tokens` tokens."""
-        return await self._ask({"prompts": [list(prompt) for prompt in prompts], "tokens": tokens})
-
-    async def _ask(self, request: dict[str, Any]) -> dict[str, float]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(request).encode() + b"\n")
-        answer: dict[str, float] = json.loads(await self.process.stdout.readline())
+        request = {"prompts": [list(prompt) for prompt in prompts], "tokens": tokens}
+        answer: dict[str, float] = await self.process.ask(request)
         return answer
 
 
 @contextlib.asynccontextmanager
 async def bare_loop(artifact: Path, kv_cache_tokens: int) -> AsyncIterator[BareLoop]:
     """The engine library's own loop over the same converted model."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.bare_loop", str(artifact), str(kv_cache_tokens)),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        limit=1 << 24,
-    )
-    assert process.stdout is not None
-    assert process.stdin is not None
-    try:
-        await process.stdout.readline()
+    command = (sys.executable, "-m", "bench.bare_loop", str(artifact), str(kv_cache_tokens))
+    async with lines(*command) as process:
         yield BareLoop(process)
-    finally:
-        process.stdin.close()
-        await process.wait()
 
 
 def resident_megabytes(pid: int) -> dict[str, float]:
