@@ -21,7 +21,7 @@ from tramontane.prompts.tokenizer import HuggingFaceTokenizer
 from tramontane.weights.artifact import Artifact
 
 _REFERENCE = Path(__file__).parent.parent / ".venv-reference" / "bin" / "python"
-_WORDS = "the wind blows from north over sea and hills where people live in houses of stone and wood".split()
+_TEXT = "the wind blows from north over sea and hills where people live in houses of stone and wood"
 _REQUEST_TOKENS = 16_000
 """The hosted API takes 16,384 a request: more texts are several requests at once."""
 _MIXED = (5, 8, 10, 14, 20, 25, 30, 45, 60, 90, 120, 200)
@@ -40,7 +40,7 @@ class Case:
     def texts(self, rng: random.Random) -> list[str]:
         """New ones; a word is a token, and two stand around each text."""
         words = {"short": (14,), "mixed": _MIXED, "long": (254,)}[self.lengths]
-        return [" ".join(rng.choices(_WORDS, k=rng.choice(words))) for _ in range(self.batch)]
+        return [" ".join(rng.choices(_TEXT.split(), k=rng.choice(words))) for _ in range(self.batch)]
 
 
 CASES = [
@@ -72,7 +72,7 @@ class Measured:
 
 
 def reference_python() -> str | None:
-    """The interpreter that has sentence-transformers, if `make bench` or `make test-reference` has put one."""
+    """The interpreter that has sentence-transformers, if a make target has put one."""
     python = os.environ.get("REFERENCE_PYTHON", str(_REFERENCE))
     return python if Path(python).exists() else None
 
