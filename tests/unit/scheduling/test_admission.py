@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tramontane.errors import CapacityError
+from tramontane.scheduling import admission
 from tramontane.scheduling.admission import FIM_STREAK, Admission, Lane
 
 pytestmark = pytest.mark.anyio
@@ -213,3 +214,62 @@ async def test_an_error_inside_frees_the_slot():
             1 / 0  # noqa: B018
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(admission.slot("w"))
+
+
+async def test_a_lone_workspace_has_all_slots(crowd):
+    c = crowd(slots=4)
+    for number in range(4):
+        await c.arrive(f"x{number}", "x")
+    assert len(c.inside) == 4
+
+
+async def test_while_several_ask_a_flood_leaves_slots_to_those_who_have_none(crowd):
+    c = crowd(slots=16)
+    await c.arrive("y", "y")
+    await c.depart("y")
+    for number in range(40):
+        await c.arrive(f"x{number}", "x")
+    assert len(c.inside) == 12
+    await c.arrive("y1", "y")
+    await c.arrive("z1", "z")
+    assert c.inside[-2:] == ["y1", "z1"]
+    await c.depart("x0")
+    assert len(c.inside) == 13
+
+
+async def test_a_flood_has_all_slots_again_a_while_after_the_others_have_gone(crowd, monkeypatch):
+    monkeypatch.setattr(admission, "CROWD_SECONDS", 0.05)
+    c = crowd(slots=4)
+    await c.arrive("y", "y")
+    await c.depart("y")
+    for number in range(4):
+        await c.arrive(f"x{number}", "x")
+    assert len(c.inside) == 3
+    await asyncio.sleep(0.1)
+    await c.arrive("x5", "x")
+    assert len(c.inside) == 4
+
+
+async def test_in_a_full_queue_the_last_of_a_flood_gives_way(crowd):
+    c = crowd(slots=1, max_queue=3)
+    for number in range(4):
+        await c.arrive(f"x{number}", "x")
+    await c.arrive("y0", "y")
+    with pytest.raises(CapacityError):
+        await c.tasks["x3"]
+    await c.arrive("y1", "y")
+    with pytest.raises(CapacityError):
+        await c.tasks["y1"]  # x and y have two places and one
+    assert c.admission.waiting == 3
+    assert await order_of(c, "x0") == ["x1", "y0", "x2"]
+
+
+async def test_a_request_that_takes_a_slot_at_once_turns_nobody_away(crowd):
+    c = crowd(slots=4, max_queue=1)
+    await c.arrive("y", "y")
+    await c.depart("y")
+    for number in range(4):
+        await c.arrive(f"x{number}", "x")
+    assert (c.admission.running, c.admission.waiting) == (3, 1)
+    await c.arrive("y1", "y")
+    assert (c.admission.running, c.admission.waiting) == (4, 1)
