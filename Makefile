@@ -5,8 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 # What only `make test-reference` and `make bench` need; the default install never sees it.
 REFERENCE := .venv-reference
+# What only `make bench-server` needs.
+PEERS := .venv-peers
 
-.PHONY: help install serve test test-unit test-reference golden-reference lint format types bench docs vendor screenshots lock clean
+.PHONY: help install serve test test-unit test-reference golden-reference lint format types bench bench-server docs vendor screenshots lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -63,6 +65,15 @@ format: $(VENV)/.dev ## Rewrite the code in the house style
 bench: $(VENV)/.dev $(REFERENCE)/.ready ## Measure this machine beside peers; writes docs/performance.md (installs torch)
 	REFERENCE_PYTHON=$(REFERENCE)/bin/python $(BIN)/python -m bench $(ARGS)
 
+$(PEERS)/.ready: requirements/peers-server.txt
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	@echo "Installing the servers to compare with into $(PEERS) …"
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/peers-server.txt
+	@touch $@
+
+bench-server: $(VENV)/.dev $(PEERS)/.ready ## Measure the server without a model, beside LiteLLM's proxy (installs that)
+	$(BIN)/python -m bench.server $(ARGS)
+
 docs: $(VENV)/.dev ## Write the generated pages of docs/ anew
 	$(BIN)/python -m scripts.generate_docs
 
@@ -77,6 +88,8 @@ lock: ## Choose dependency versions anew and pin them by hash (needs uv)
 		--custom-compile-command "make lock" --output-file requirements/serve.txt pyproject.toml requirements/build.in
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
 		--custom-compile-command "make lock" --output-file requirements/dev.txt --extra dev pyproject.toml requirements/build.in
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
+		--custom-compile-command "make lock" --output-file requirements/peers-server.txt requirements/peers-server.in
 
 clean: ## Remove the virtual environment and caches of this folder (not your data)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,4 @@
-"""`make bench`: measure this machine in some minutes and write docs/performance.md.
+"""`make bench`: measure this machine in some minutes and write its part of docs/performance.md.
 
 `--only SECTION` measures one section and prints it; the page stays as it is.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import embeddings
+from bench.document import write_part
 from bench.keystrokes import type_and_wait
 from bench.page import Figures, inference_sections, render
 from bench.servers import bare_loop, resident_megabytes, tramontane
@@ -19,7 +20,6 @@ from tramontane.bootstrap import PreparedModels, prepare_models
 from tramontane.cli.progress import preparation_progress
 from tramontane.settings import Settings, load_settings
 
-PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 PROMPT_NUMBERS = (2, 90, 800)
 """Numbers in a prompt; each takes about five tokens."""
 
@@ -98,7 +98,7 @@ def main() -> None:
         print("\n".join(sections))
         return
     page = render(sections)
-    PAGE.write_text(page)
+    write_part("models", page)
     print(page)
 
 

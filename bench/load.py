@@ -7,7 +7,8 @@ read but its end and, of a stream, the number of its frames.
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from statistics import median, quantiles
 from urllib.parse import urlsplit
@@ -130,6 +131,34 @@ class _Client(asyncio.Protocol):
         if not self.done.done():
             self.done.set_exception(error)
             self._transport.close()
+
+
+@asynccontextmanager
+async def held(ask: Ask, streams: int) -> AsyncIterator[None]:
+    """So many streams, all open, until the end of the block: each has had its first frame, none its last.
+
+    Raises:
+        RuntimeError: an answer other than 200.
+        OSError: the server cannot be reached.
+    """
+    address = urlsplit(ask.base_url)
+    writers = []
+    try:
+        readers = []
+        for _ in range(streams):
+            reader, writer = await asyncio.open_connection(address.hostname, address.port)
+            writers.append(writer)
+            readers.append(reader)
+            writer.write(ask.encoded())
+        for reader in readers:
+            head = await reader.readuntil(b"\r\n\r\n")
+            if not head.startswith(b"HTTP/1.1 200"):
+                raise RuntimeError(f"{head!r}")
+            await reader.readuntil(_FRAME)
+        yield
+    finally:
+        for writer in writers:
+            writer.close()
 
 
 async def press(ask: Ask, clients: int, seconds: float) -> Load:

@@ -13,8 +13,6 @@ from bench.streams import TOKENS, Comparison
 from tramontane import __version__
 
 _HEAD = """\
-# Performance
-
 Written by `make bench` on {date}: Tramontane {version}, {cores} cores ({processor}), Python {python},
 the built-in models. Ratios count; absolute figures are of one machine on one day.
 
@@ -83,7 +81,7 @@ def render(sections: Sequence[str]) -> str:
         date=f"{dt.datetime.now(dt.UTC):%Y-%m-%d}",
         version=__version__,
         cores=os.cpu_count(),
-        processor=_processor(),
+        processor=processor(),
         python=platform.python_version(),
     )
     return head + "\n".join(sections)
@@ -122,7 +120,8 @@ def _row(comparison: Comparison) -> str:
     )
 
 
-def _processor() -> str:
+def processor() -> str:
+    """What the machine calls its own."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()

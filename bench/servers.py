@@ -8,8 +8,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -30,48 +31,70 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def tramontane(*options: str, cache_dir: Path | None = None) -> AsyncIterator[Server]:
-    """Start a server with an empty data folder on a free port; stop it at the end."""
-    with socket.socket() as probe, tempfile.TemporaryDirectory() as data_dir:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        environment = os.environ | {"TRAMONTANE_API_KEY": KEY, "TRAMONTANE_DATA_DIR": data_dir}
+async def tramontane(
+    *options: str,
+    cache_dir: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    core: int | None = None,
+) -> AsyncIterator[Server]:
+    """Start a server with an empty data folder on a free port; stop it at the end.
+
+    Args:
+        options: of `tramontane serve`.
+        cache_dir: of models; the user's own else.
+        environment: variables to set.
+        core: the only one that it may use.
+    """
+    port = free_port()
+    with tempfile.TemporaryDirectory() as data_dir:
+        variables = {"TRAMONTANE_API_KEY": KEY, "TRAMONTANE_PLAN": "unlimited"} | dict(environment or {})
+        variables["TRAMONTANE_DATA_DIR"] = data_dir
         if cache_dir is not None:
-            environment["TRAMONTANE_CACHE_DIR"] = str(cache_dir)
-        started = time.perf_counter()
-        process = await asyncio.create_subprocess_exec(
-            *(
-                sys.executable,
-                "-m",
-                "tramontane",
-                "serve",
-                "--port",
-                str(port),
-                "--plan",
-                "unlimited",
-                *options,
-            ),
-            env=environment,
-            stdout=subprocess.DEVNULL,
-        )
-        base_url = f"http://127.0.0.1:{port}"
-        try:
-            await _wait_ready(base_url, process)
-            yield Server(base_url, process.pid, time.perf_counter() - started)
-        finally:
-            if process.returncode is None:
-                process.terminate()
-            await process.wait()
+            variables["TRAMONTANE_CACHE_DIR"] = str(cache_dir)
+        command = [sys.executable, "-m", "tramontane", "serve", "--port", str(port), *options]
+        async with running(command, f"http://127.0.0.1:{port}", "/health/ready", variables, core) as server:
+            yield server
 
 
-async def _wait_ready(base_url: str, process: asyncio.subprocess.Process) -> None:
+@contextlib.asynccontextmanager
+async def running(
+    command: Sequence[str],
+    base_url: str,
+    ready: str,
+    environment: Mapping[str, str] | None = None,
+    core: int | None = None,
+) -> AsyncIterator[Server]:
+    """Start a server and wait until its path `ready` is 200; stop it at the end."""
+    started = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        env=os.environ | dict(environment or {}),
+        stdout=subprocess.DEVNULL,
+        preexec_fn=None if core is None else partial(os.sched_setaffinity, 0, {core}),
+    )
+    try:
+        await _wait_ready(f"{base_url}{ready}", process)
+        yield Server(base_url, process.pid, time.perf_counter() - started)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def _wait_ready(url: str, process: asyncio.subprocess.Process) -> None:
     async with httpx.AsyncClient(trust_env=False) as client:
         while True:
             if process.returncode is not None:
                 raise RuntimeError(f"the server ended with {process.returncode}")
             with contextlib.suppress(httpx.HTTPError):
-                if (await client.get(f"{base_url}/health/ready")).status_code == 200:
+                if (await client.get(url)).status_code == 200:
                     return
             await asyncio.sleep(0.05)
 
@@ -95,6 +118,12 @@ async def bare_loop(artifact: Path, kv_cache_tokens: int) -> AsyncIterator[BareL
     command = (sys.executable, "-m", "bench.bare_loop", str(artifact), str(kv_cache_tokens))
     async with lines(*command) as process:
         yield BareLoop(process)
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of one process so far, its own and the kernel's for it, to a hundredth of a second."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident_megabytes(pid: int) -> dict[str, float]:

@@ -10,8 +10,12 @@ from typing import Final
 
 import uvloop
 
-WORD: Final = "word"
 _USAGE: Final = {"prompt_tokens": 8, "completion_tokens": 8, "total_tokens": 16}
+
+
+def words(count: int) -> list[str]:
+    """A story, no word of which comes twice: a proxy may take repetition for a fault of the model."""
+    return [f" word{number}" for number in range(count)]
 
 
 def _answer() -> bytes:
@@ -38,7 +42,7 @@ def _answer() -> bytes:
 def _stream(frames: int) -> bytes:
     """In one piece: a proxy may read as many frames at a time as it can."""
     pieces = [_frame({"role": "assistant", "content": ""})]
-    pieces += [_frame({"content": f" {WORD}"}) for _ in range(frames)]
+    pieces += [_frame({"content": word}) for word in words(frames)]
     pieces += [_frame({}, "stop"), b"data: [DONE]\n\n"]
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"

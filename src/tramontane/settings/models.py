@@ -49,7 +49,7 @@ class ModelDefaults(BaseModel):
     slots: int = Field(
         16,
         ge=1,
-        le=1024,
+        le=16_384,
         description="Answers that the engine works on side by side; more wait in the queue.",
     )
     max_queue: int = Field(
