@@ -47,7 +47,9 @@ def families() -> Iterable[Metric]:
         )
     )
     model = SimpleNamespace(
-        profile=SimpleNamespace(id="model"), admissions=[Admission(16, 256)], engine=_Engine()
+        profile=SimpleNamespace(id="model"),
+        admissions=[Admission(16, 256)],
+        loaded=SimpleNamespace(engine=_Engine()),
     )
     billing = SimpleNamespace(backlog=lambda: Backlog(0, 0, 0))
     parts = cast("Any", ([model], billing, None, Lifecycle()))

@@ -1,6 +1,5 @@
 """The composition root: settings → adapters → services → app. What is opened here is closed here."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -18,8 +17,8 @@ from tramontane.billing.prices.service import PriceService
 from tramontane.billing.service import BillingService
 from tramontane.billing.spending.service import SpendingService
 from tramontane.billing.usage.service import UsageService
-from tramontane.catalog.catalog import Catalog, LoadedModel
 from tramontane.catalog.licenses import require_acceptance
+from tramontane.catalog.machine import memory_of_machine
 from tramontane.catalog.resolve import define_model
 from tramontane.console.app import beside, create_console
 from tramontane.console.parts import Live, Parts
@@ -31,8 +30,9 @@ from tramontane.limits.memory import MemoryLimitStore
 from tramontane.limits.override_service import OverrideService
 from tramontane.limits.service import LimitsService
 from tramontane.limits.store import LimitStore
-from tramontane.models.fake import fake_model
-from tramontane.models.openvino import openvino_model
+from tramontane.models.catalog import AnyModel, Catalog
+from tramontane.models.factory import ModelFactory, start_together
+from tramontane.models.memory import SharedMemory
 from tramontane.models.preparation import Preparation, PreparationProgress, PreparedModel
 from tramontane.observability.metrics import Metrics
 from tramontane.serving.chat import ChatService
@@ -170,8 +170,7 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
         transcripts.start()
         stack.push_async_callback(transcripts.close)
         recorder = transcripts if settings.transcripts else None
-        models = await _load_models(settings, prepared, stack)
-        catalog = Catalog(models)
+        catalog = Catalog(await _served_models(settings, prepared, clock, stack))
         metrics.registry.register(ServerStates(catalog, billing, limit_store, lifecycle))
         services = Services(
             accounts=accounts,
@@ -221,21 +220,18 @@ def _limit_store(settings: Settings, clock: Clock) -> LimitStore:
     return FailoverLimitStore(shared, local)
 
 
-async def _load_models(
-    settings: Settings, prepared: PreparedModels, stack: AsyncExitStack
-) -> Sequence[LoadedModel]:
-    """Start all engines side by side and put their models around them."""
+async def _served_models(
+    settings: Settings, prepared: PreparedModels, clock: Clock, stack: AsyncExitStack
+) -> Sequence[AnyModel]:
+    """All models; those that are loaded at the start, side by side, are loaded when this returns."""
+    limit = None if settings.memory_limit is None else int(settings.memory_limit)
+    factory = ModelFactory(settings, SharedMemory(limit, memory_of_machine), clock)
     models = [
-        loaded
+        model
         for named in named_models(settings)
-        for loaded in (
-            [fake_model(settings, named)]
-            if named.engine == "fake"
-            else [openvino_model(one, strict=settings.strict) for one in prepared if one.settings == named]
-        )
+        for model in await factory.serve(named, [one for one in prepared if one.settings == named])
     ]
     for model in models:
-        stack.push_async_callback(model.engine.close)
-    # Not a task group, which would wrap what is raised; engines that still start are closed by the stack.
-    await asyncio.gather(*(model.engine.start() for model in models))
+        stack.push_async_callback(model.close)
+    await start_together(models)
     return models

@@ -3,8 +3,8 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from tests.support.served import served
 from tramontane.api.deps import Services
-from tramontane.catalog.catalog import Catalog, EmbeddingModel, GenerationModel
 from tramontane.catalog.profile import Capabilities, ModelProfile
 from tramontane.core.events import ChoiceEnd, FinishReason, TextDelta
 from tramontane.core.principal import Principal
@@ -15,6 +15,8 @@ from tramontane.errors import (
     InvalidModelError,
     PermissionDeniedError,
 )
+from tramontane.models.catalog import Catalog
+from tramontane.models.loaded import EmbeddingModel, GenerationModel
 from tramontane.prompts.chat_template import ChatRenderer
 from tramontane.prompts.tokenizer import ByteTokenizer
 from tramontane.serving.assemble import assemble
@@ -134,7 +136,7 @@ def fake_services(chat=None, fim=None, embeddings=None, engine=None):
         prices=None,
         spending=None,
         usage=None,
-        catalog=Catalog([chat_model, embedding_model]),
+        catalog=Catalog([served(chat_model), served(embedding_model)]),
         chat=chat or FakeCompletions(),
         fim=fim or FakeCompletions(),
         embeddings=embeddings or FakeEmbeddings(),

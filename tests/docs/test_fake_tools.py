@@ -8,10 +8,11 @@ import pytest
 
 from tests.support.metering import FreeMetering
 from tests.support.scripted_engine import CONTEXT, generation_model
-from tramontane.catalog.catalog import Catalog
+from tests.support.served import served
 from tramontane.catalog.fake import CHAT_TEMPLATE
 from tramontane.engines.fake.engine import FakeGenerationEngine
 from tramontane.engines.fake.script import Script
+from tramontane.models.catalog import Catalog
 from tramontane.prompts.chat_template import ChatRenderer
 from tramontane.prompts.tokenizer import ByteTokenizer
 from tramontane.schemas.chat import ChatCompletionRequest
@@ -32,7 +33,7 @@ async def service(tmp_path):
     engine = FakeGenerationEngine(Script.read(path))
     await engine.start()
     chat = ChatRenderer(ByteTokenizer(), CHAT_TEMPLATE)
-    return ChatService(Catalog([replace(generation_model(engine), chat=chat)]), FreeMetering())
+    return ChatService(Catalog([served(replace(generation_model(engine), chat=chat))]), FreeMetering())
 
 
 async def answer(service, *messages, **fields):

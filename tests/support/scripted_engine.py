@@ -4,13 +4,15 @@ import asyncio
 
 import numpy as np
 
-from tramontane.catalog.catalog import Catalog, EmbeddingModel, GenerationModel
+from tests.support.served import served
 from tramontane.catalog.profile import Capabilities, ModelProfile
 from tramontane.core.context import RequestContext
 from tramontane.core.events import FinishReason
 from tramontane.core.principal import Principal
 from tramontane.core.vocabulary import TURN_END, TURN_START
 from tramontane.engines.protocol import EngineDelta, EngineInfo
+from tramontane.models.catalog import Catalog
+from tramontane.models.loaded import EmbeddingModel, GenerationModel
 from tramontane.prompts.chat_template import ChatRenderer
 from tramontane.prompts.fim import FimRenderer
 from tramontane.prompts.tokenizer import ByteTokenizer, EncodedBatch
@@ -89,11 +91,11 @@ class ByteInputs:
         )
 
 
-def generation_model(engine, **profile):
+def generation_model(engine, model_id="chat", **profile):
     tokenizer = ByteTokenizer()
     return GenerationModel(
         profile=ModelProfile(
-            id="chat",
+            id=model_id,
             description="",
             capabilities=Capabilities(completion_chat=True, completion_fim=True),
             max_context_length=8192,
@@ -114,4 +116,6 @@ def embedding_model(engine):
 
 
 def catalog_of(engine, **profile):
-    return Catalog([generation_model(engine, **profile), embedding_model(ScriptedEmbeddingEngine())])
+    return Catalog(
+        [served(generation_model(engine, **profile)), served(embedding_model(ScriptedEmbeddingEngine()))]
+    )

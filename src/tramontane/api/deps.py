@@ -13,7 +13,6 @@ from tramontane.accounts.workspace_service import WorkspaceService
 from tramontane.billing.prices.service import PriceService
 from tramontane.billing.spending.service import SpendingService
 from tramontane.billing.usage.service import UsageService
-from tramontane.catalog.catalog import Catalog
 from tramontane.core.clock import Clock, SystemClock
 from tramontane.core.context import RequestContext
 from tramontane.core.ids import new_request_id
@@ -21,6 +20,7 @@ from tramontane.core.lifecycle import Lifecycle
 from tramontane.core.principal import PRINCIPAL_IN_SCOPE, AdminPrincipal, Principal
 from tramontane.errors import AuthenticationError
 from tramontane.limits.override_service import OverrideService
+from tramontane.models.catalog import Catalog
 from tramontane.observability.metrics import Metrics
 from tramontane.serving.chat import ChatService
 from tramontane.serving.embeddings import EmbeddingService

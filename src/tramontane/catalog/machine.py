@@ -23,6 +23,16 @@ class Gpu:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineMemory:
+    """In bytes."""
+
+    total: int
+    """What the machine, or the container around us, may use altogether."""
+    available: int
+    """What of it is not in use, or could be given back at once."""
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """All sizes in bytes."""
 
@@ -46,20 +56,26 @@ def this_machine(
         proc: the file system of the processes.
         cgroup: that of the container's limits, of version 2 or 1.
     """
-    memory, available = _memory(proc)
-    limit, used = _limit(cgroup)
-    if limit is not None and limit < memory:
-        memory, available = limit, min(available, max(0, limit - used))
+    memory = memory_of_machine(proc, cgroup)
     existing = next(
         folder for folder in (cache_dir.absolute(), *cache_dir.absolute().parents) if folder.is_dir()
     )
     return Machine(
-        memory=memory,
-        available=available,
+        memory=memory.total,
+        available=memory.available,
         cores=len(os.sched_getaffinity(0)),
         disk_free=shutil.disk_usage(existing).free,
         gpus=_nvidia_gpus(),
     )
+
+
+def memory_of_machine(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> MachineMemory:
+    """What there is now, which takes no longer than to look."""
+    total, available = _memory(proc)
+    limit, used = _limit(cgroup)
+    if limit is not None and limit < total:
+        return MachineMemory(limit, min(available, max(0, limit - used)))
+    return MachineMemory(total, available)
 
 
 def _memory(proc: Path) -> tuple[int, int]:

@@ -119,7 +119,12 @@ def ready_quantized(file: str, quantization: str, size: int) -> Choice:
 
 def kv_bytes_per_token(shape: ModelShape) -> int:
     """Of the CPU engine's cache."""
-    return 2 * shape.layers * shape.kv_heads * (shape.head_size + 8)
+    return cache_bytes_per_token(shape.layers, shape.kv_heads, shape.head_size)
+
+
+def cache_bytes_per_token(layers: int, kv_heads: int, head_size: int) -> int:
+    """The same of its measures: 8 bits a number, and two of 32 bits for each head."""
+    return 2 * layers * kv_heads * (head_size + 8)
 
 
 def least_memory(choices: Sequence[Choice]) -> int:

@@ -10,13 +10,13 @@ from tramontane.accounts.workspace_service import WorkspaceService
 from tramontane.billing.service import BillingService
 from tramontane.billing.spending.service import SpendingService
 from tramontane.billing.usage.service import UsageService
-from tramontane.catalog.catalog import Catalog
 from tramontane.console.audit import AuditLog
 from tramontane.console.sessions import SessionService
 from tramontane.core.clock import Clock
 from tramontane.limits.override_service import OverrideService
 from tramontane.limits.service import LimitsService
 from tramontane.limits.store import LimitStore
+from tramontane.models.catalog import Catalog
 from tramontane.serving.running import RunningRequests
 from tramontane.settings import Settings
 from tramontane.storage.database import Database

@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import Final
 
 from tramontane.billing.entities import Endpoint
-from tramontane.catalog.catalog import Catalog, GenerationModel
 from tramontane.core.context import RequestContext
 from tramontane.core.events import Event
 from tramontane.engines.protocol import Ability
 from tramontane.errors import FeatureNotEnabledError, InvalidRequestError
+from tramontane.models.catalog import Catalog
+from tramontane.models.loaded import GenerationModel
+from tramontane.models.served import ServedModel
 from tramontane.prompts.renderer import ChatInput, text_length
 from tramontane.remote.files import RemoteFiles
 from tramontane.schemas.chat import ChatCompletionRequest
@@ -19,7 +21,8 @@ from tramontane.serving.assemble import Completion, assemble
 from tramontane.serving.constraints import Beginning, Constraint, Demand
 from tramontane.serving.features import CHAT_FIELDS, check_features
 from tramontane.serving.generation import Generation, generate
-from tramontane.serving.media import Files, MediaFiles
+from tramontane.serving.leasing import leased
+from tramontane.serving.media import Files, MediaFiles, check_media
 from tramontane.serving.metering import Metering, Order
 from tramontane.serving.offload import LONG_TEXT, off_loop
 from tramontane.serving.reasoning import check_reasoning
@@ -61,31 +64,35 @@ class ChatService:
             CapacityError: too many requests wait already.
             EngineError: the engine failed or is not there.
         """
-        model = self._model(request)
+        served = self._model(request)
         order = Order(Endpoint.CHAT, request.model, stream=bool(request.stream), metadata=request.metadata)
-        meter = await self._metering.admit(context, order, model.profile.id)
-        files = await self._media.load(request.messages, model)
-        generation = await off_loop(_size(request, files), _generation, model, request, files)
-        answer = generate(context, model, generation, meter)
-        if self._recorder is not None:
-            answer = Recording(self._recorder, context, request).follow(answer)
-        async with aclosing(answer) as events:
-            async for event in events:
-                yield event
+        meter = await self._metering.admit(context, order, served.profile.id)
+        files = await self._media.load(request.messages)
+        async with leased(served, meter) as model:
+            generation = await off_loop(_size(request, files), _generation, model, request, files)
+            answer = generate(context, model, generation, meter)
+            if self._recorder is not None:
+                answer = Recording(self._recorder, context, request).follow(answer)
+            async with aclosing(answer) as events:
+                async for event in events:
+                    yield event
 
     async def complete(self, context: RequestContext, request: ChatCompletionRequest) -> Completion:
         """The answers as a whole. Raises as `stream` does."""
         return await assemble(self.stream(context, request))
 
-    def _model(self, request: ChatCompletionRequest) -> GenerationModel:
+    def _model(self, request: ChatCompletionRequest) -> ServedModel[GenerationModel]:
+        """The model that it asks for, and that can do what it asks: nothing is loaded to find that out."""
         model = self._catalog.generation(request.model, FEATURE)
         if not model.profile.capabilities.completion_chat:
             raise FeatureNotEnabledError(FEATURE)
         check_features(request, CHAT_FIELDS)
         if request.prediction.content and (request.n or 1) > 1:
             raise InvalidRequestError("prediction cannot be combined with n greater than 1")
-        if request.logprobs and Ability.LOGPROBS not in model.engine.info.abilities:
+        if request.logprobs and Ability.LOGPROBS not in model.traits.abilities:
             raise FeatureNotEnabledError("Logprobs", "are")
+        check_reasoning(request, model.traits.reasoning_efforts)
+        check_media(request.messages, model.traits.modalities)
         return model
 
 
@@ -102,7 +109,6 @@ def _size(request: ChatCompletionRequest, files: Files) -> int:
 
 def _generation(model: GenerationModel, request: ChatCompletionRequest, files: Files) -> Generation:
     """The request in the words of the model side. Pure: a long one is read in a thread."""
-    check_reasoning(request, model.chat.reasoning_efforts)
     tools, output_format = tool_use(request), model.chat.output_format
     demand = Demand(tools, answer_format(request))
     constraint = Constraint(demand, output_format, model.engine.info, model.vocabulary.stop_ids)

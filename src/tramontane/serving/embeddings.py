@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from tramontane.billing.entities import Endpoint
-from tramontane.catalog.catalog import Catalog, EmbeddingModel
 from tramontane.core.context import RequestContext
 from tramontane.core.usage import Usage
 from tramontane.errors import ContextLengthError, EmbeddingBatchError, InvalidRequestError
+from tramontane.models.catalog import Catalog
+from tramontane.models.loaded import EmbeddingModel
 from tramontane.prompts.tokenizer import EncodedBatch
 from tramontane.schemas.embeddings import EmbeddingRequest
 from tramontane.serving.embedding_formats import Numbers, encode, quantize
 from tramontane.serving.features import EMBEDDING_FIELDS, check_features
+from tramontane.serving.leasing import leased
 from tramontane.serving.metering import Metering, Order
 from tramontane.serving.offload import off_loop
 from tramontane.serving.recording import Recorder, record
@@ -58,20 +60,22 @@ class EmbeddingService:
             InvalidRequestError: more dimensions than the model has.
             RateLimitError, SpendingLimitError, CapacityError, DeadlineError, EngineError: as for completions.
         """
-        model = self._catalog.embedding(request.model)
+        served = self._catalog.embedding(request.model)
         check_features(request, EMBEDDING_FIELDS)
-        dimension = _dimension(model, request.output_dimension)
+        dimension = _dimension(served.traits.embedding_dimension, request.output_dimension)
         texts = [request.input] if isinstance(request.input, str) else request.input
         order = Order(Endpoint.EMBEDDINGS, request.model, metadata=request.metadata)
-        meter = await self._metering.admit(context, order, model.profile.id)
-        batch = await _encode(model, texts)
-        usage = Usage(prompt_tokens=sum(map(len, batch.token_ids)))
-        admission = model.brief if usage.prompt_tokens <= BRIEF_TOKENS else model.admission
-        async with meter.running(usage.prompt_tokens, 0, lambda: Usage(0)):
-            async with meter.deadline(), admission.slot(context.principal.workspace_id):
-                meter.start()
-                vectors = await model.engine.embed(batch.token_ids)
-            await meter.settle(usage)
+        meter = await self._metering.admit(context, order, served.profile.id)
+        _check_size(texts)
+        async with leased(served, meter) as model:
+            batch = await _encode(model, texts)
+            usage = Usage(prompt_tokens=sum(map(len, batch.token_ids)))
+            admission = model.brief if usage.prompt_tokens <= BRIEF_TOKENS else model.admission
+            async with meter.running(usage.prompt_tokens, 0, lambda: Usage(0)):
+                async with meter.deadline(), admission.slot(context.principal.workspace_id):
+                    meter.start()
+                    vectors = await model.engine.embed(batch.token_ids)
+                await meter.settle(usage)
         if self._recorder is not None:
             record(self._recorder, context, request)
         numbers = quantize(vectors[:, :dimension], request.output_dtype)
@@ -82,14 +86,18 @@ class EmbeddingService:
         )
 
 
-async def _encode(model: EmbeddingModel, texts: Sequence[str]) -> EncodedBatch:
+def _check_size(texts: Sequence[str]) -> None:
+    """Refuse what no tokenizer has to count."""
     if not texts:
         raise EmbeddingBatchError("No inputs in request.")
     if len(texts) > MAX_INPUTS:
         raise EmbeddingBatchError(TOO_MANY_INPUTS)
-    characters = sum(map(len, texts))
-    if characters > MAX_CHARACTERS:
+    if sum(map(len, texts)) > MAX_CHARACTERS:
         raise EmbeddingBatchError(TOO_MANY_TOKENS)
+
+
+async def _encode(model: EmbeddingModel, texts: Sequence[str]) -> EncodedBatch:
+    characters = sum(map(len, texts))
     max_length = model.engine.info.max_context_length
     batch = await off_loop(characters, model.tokenizer.encode_batch, texts, max_length)
     longest = max(batch.lengths)
@@ -100,8 +108,7 @@ async def _encode(model: EmbeddingModel, texts: Sequence[str]) -> EncodedBatch:
     return batch
 
 
-def _dimension(model: EmbeddingModel, wanted: int | None) -> int | None:
-    native = model.engine.info.embedding_dimension
+def _dimension(native: int | None, wanted: int | None) -> int | None:
     if wanted is not None and native is not None and wanted > native:
         raise InvalidRequestError(f"output_dimension must be at most {native} for this model, got {wanted}")
     return wanted

@@ -6,16 +6,19 @@ from dataclasses import replace
 from typing import Final
 
 from tramontane.billing.entities import Endpoint
-from tramontane.catalog.catalog import Catalog, GenerationModel
 from tramontane.core.context import RequestContext
 from tramontane.core.events import Event
 from tramontane.errors import FeatureNotEnabledError
+from tramontane.models.catalog import Catalog
+from tramontane.models.loaded import GenerationModel
+from tramontane.models.served import ServedModel
 from tramontane.parsing.suffix import suffix_anchor
 from tramontane.scheduling.admission import Lane
 from tramontane.schemas.fim import FIMCompletionRequest
 from tramontane.serving.assemble import Completion, assemble
 from tramontane.serving.features import FIM_FIELDS, check_features
 from tramontane.serving.generation import Generation, generate
+from tramontane.serving.leasing import leased
 from tramontane.serving.metering import Metering, Order
 from tramontane.serving.offload import off_loop
 from tramontane.serving.recording import Recorder, Recording
@@ -47,25 +50,26 @@ class FimService:
             EngineError: the engine failed or is not there.
             SupersededError: a newer request took its place.
         """
-        model = self._model(request)
+        served = self._model(request)
         order = Order(Endpoint.FIM, request.model, stream=bool(request.stream), metadata=request.metadata)
-        meter = await self._metering.admit(context, order, model.profile.id)
-        generation = await _generation(model, request)
-        answer = generate(context, model, generation, meter)
-        if request.prompt_cache_key:
-            key = (context.principal.workspace_id, request.prompt_cache_key)
-            answer = self._superseding.run(key, answer)
-        if self._recorder is not None:
-            answer = Recording(self._recorder, context, request).follow(answer)
-        async with aclosing(answer) as events:
-            async for event in events:
-                yield event
+        meter = await self._metering.admit(context, order, served.profile.id)
+        async with leased(served, meter) as model:
+            generation = await _generation(model, request)
+            answer = generate(context, model, generation, meter)
+            if request.prompt_cache_key:
+                key = (context.principal.workspace_id, request.prompt_cache_key)
+                answer = self._superseding.run(key, answer)
+            if self._recorder is not None:
+                answer = Recording(self._recorder, context, request).follow(answer)
+            async with aclosing(answer) as events:
+                async for event in events:
+                    yield event
 
     async def complete(self, context: RequestContext, request: FIMCompletionRequest) -> Completion:
         """The answer as a whole. Raises as `stream` does."""
         return await assemble(self.stream(context, request))
 
-    def _model(self, request: FIMCompletionRequest) -> GenerationModel:
+    def _model(self, request: FIMCompletionRequest) -> ServedModel[GenerationModel]:
         model = self._catalog.generation(request.model, FEATURE)
         if not model.profile.capabilities.completion_fim:
             raise FeatureNotEnabledError(FEATURE)

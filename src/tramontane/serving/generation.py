@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from tramontane.catalog.catalog import GenerationModel
 from tramontane.core.context import RequestContext
 from tramontane.core.events import ChoiceEnd, Event, FinishReason
 from tramontane.core.output_format import PLAIN_TEXT, OutputFormat, Section
@@ -19,6 +18,7 @@ from tramontane.core.usage import Usage
 from tramontane.core.vocabulary import Vocabulary
 from tramontane.engines.protocol import EngineDelta
 from tramontane.errors import EngineError
+from tramontane.models.loaded import GenerationModel
 from tramontane.parsing.parser import AnswerParser
 from tramontane.parsing.stop import StopStrings
 from tramontane.parsing.suffix import SuffixAnchor

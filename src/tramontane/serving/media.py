@@ -8,11 +8,8 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Iterator, Mapping, Sequence, Set
-from typing import Final
 
-from tramontane.catalog.catalog import GenerationModel
 from tramontane.core.prompt import Modality
-from tramontane.engines.protocol import Ability
 from tramontane.errors import FileInputError, InvalidRequestError
 from tramontane.prompts.inputs import MAX_AUDIO_BYTES, MAX_IMAGE_BYTES, MAX_IMAGES, input_error
 from tramontane.remote.files import RemoteFiles
@@ -22,8 +19,6 @@ from tramontane.schemas.messages import Message
 Files = Mapping[str, bytes]
 """By what a chunk names them with."""
 
-_NEEDS: Final = {Modality.IMAGE: Ability.VISION, Modality.AUDIO: Ability.AUDIO}
-
 
 class MediaFiles:
     """Gets the files of conversations."""
@@ -31,19 +26,15 @@ class MediaFiles:
     def __init__(self, remote: RemoteFiles) -> None:
         self._remote = remote
 
-    async def load(self, messages: Sequence[Message], model: GenerationModel) -> Files:
-        """The files of all images and audio; empty without any.
+    async def load(self, messages: Sequence[Message]) -> Files:
+        """The files of all images and audio, which `check_media` has let pass; empty without any.
 
         Raises:
-            FeatureNotEnabledError: the model, or its engine, cannot read one of them.
-            InvalidRequestError: there are too many images.
             FileInputError: one cannot be decoded or fetched, or is too large.
         """
-        chunks = list(_media(messages))
-        if not chunks:
+        sources = {chunk.source: chunk for chunk in _media(messages)}
+        if not sources:
             return {}
-        _check(chunks, modalities_of(model))
-        sources = {chunk.source: chunk for chunk in chunks}
         files = await asyncio.gather(*map(self._file, sources.values()))
         return dict(zip(sources, files, strict=True))
 
@@ -58,10 +49,15 @@ class MediaFiles:
         return data
 
 
-def modalities_of(model: GenerationModel) -> Set[Modality]:
-    """What the model can read beside text: its tokenizer has tokens for it, and its engine takes it."""
-    abilities = model.engine.info.abilities
-    return {modality for modality in model.chat.modalities if _NEEDS[modality] in abilities}
+def check_media(messages: Sequence[Message], modalities: Set[Modality]) -> None:
+    """Return if a model that reads these kinds of input can read all images and audio.
+
+    Raises:
+        FeatureNotEnabledError: it cannot read one of them.
+        InvalidRequestError: there are too many images.
+    """
+    if chunks := list(_media(messages)):
+        _check(chunks, modalities)
 
 
 def decoded(source: str, kind: str) -> bytes:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
-from tramontane.catalog.catalog import GenerationModel
 from tramontane.core.events import FinishReason
 from tramontane.core.sampling import SamplingParams
 from tramontane.errors import ContextLengthError, GreedySamplingError, InvalidRequestError
+from tramontane.models.loaded import GenerationModel
 from tramontane.parsing.stop import StopStrings
 from tramontane.schemas.chat import ChatCompletionRequest
 from tramontane.schemas.fim import FIMCompletionRequest

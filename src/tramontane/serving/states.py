@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -10,10 +9,11 @@ from prometheus_client.registry import Collector
 
 import tramontane
 from tramontane.billing.service import BillingService
-from tramontane.catalog.catalog import Catalog
 from tramontane.core.lifecycle import Lifecycle
+from tramontane.core.processes import memory_of
 from tramontane.limits.failover import FailoverLimitStore
 from tramontane.limits.store import LimitStore
+from tramontane.models.catalog import Catalog
 from tramontane.scheduling.admission import Admission
 
 _PREFIX: Final = "tramontane_"
@@ -62,9 +62,14 @@ class ServerStates(Collector):
         yield _gauges("waiting", "Requests that wait for a slot.", sums(lambda one: one.waiting))
 
     def _workers(self) -> Iterator[Metric]:
-        engines = {model.profile.id: model.engine for model in self.catalog}
+        engines = {model.profile.id: model.loaded.engine for model in self.catalog if model.loaded}
         workers = {i: engine for i, engine in engines.items() if isinstance(engine, _InAProcess)}
         memory = {i: memory_of(worker.worker_pid) for i, worker in workers.items()}
+        yield _gauges(
+            "model_loaded",
+            "Whether the model is in memory; of one that is not, nothing else is told of an engine.",
+            {model.profile.id: model.loaded is not None for model in self.catalog},
+        )
         yield _gauges(
             "engine_up",
             "Whether the process of the model runs and has loaded it.",
@@ -103,18 +108,6 @@ class ServerStates(Collector):
             "Requests that were counted by this process alone, because Redis was away.",
             shared.locally_limited if shared else 0,
         )
-
-
-def memory_of(pid: int | None) -> int | None:
-    """Bytes that a process has in memory; None if there is none."""
-    if pid is None:
-        return None
-    try:
-        status = Path(f"/proc/{pid}/status").read_text("utf-8")
-    except OSError:  # it ended just now
-        return None
-    sizes = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")]
-    return int(sizes[0]) * 1024 if sizes else None
 
 
 def _gauge(name: str, help_text: str, value: float) -> Metric:

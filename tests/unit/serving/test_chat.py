@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.metering import FreeMetering
 from tests.support.scripted_engine import CONTEXT, ScriptedEngine, catalog_of, generation_model
-from tramontane.catalog.catalog import Catalog
+from tests.support.served import served
 from tramontane.core.events import ChoiceEnd, FinishReason, TextDelta, ThinkingDelta
 from tramontane.core.usage import Usage
 from tramontane.engines.protocol import Ability
@@ -16,6 +16,7 @@ from tramontane.errors import (
     MessageOrderError,
     ToolSchemaError,
 )
+from tramontane.models.catalog import Catalog
 from tramontane.prompts.chat_template import CHATML, ChatRenderer
 from tramontane.prompts.tokenizer import ByteTokenizer
 from tramontane.schemas.chat import ChatCompletionRequest
@@ -195,9 +196,9 @@ async def test_a_forced_call_needs_an_engine_that_obeys_grammars():
 
 
 async def test_thoughts_are_told_from_text():
-    catalog = catalog_of(ScriptedEngine("<think>Hm.</think>Yes."))
-    model = next(iter(catalog))
-    object.__setattr__(model, "chat", ChatRenderer(ByteTokenizer(), CHATML + "{# <think> #}"))
+    model = generation_model(ScriptedEngine("<think>Hm.</think>Yes."))
+    chat = ChatRenderer(ByteTokenizer(), CHATML + "{# <think> #}")
+    catalog = Catalog([served(replace(model, chat=chat))])
     service = ChatService(catalog, FreeMetering())
     events = [event async for event in service.stream(CONTEXT, asking(reasoning_effort="high"))]
     assert "".join(event.text for event in events if isinstance(event, ThinkingDelta)) == "Hm."
@@ -237,7 +238,7 @@ async def test_logprobs_come_with_the_text_of_their_tokens_and_stop_where_it_sto
 )
 async def test_the_models_own_repetition_penalty_is_for_prose(fields, penalty):
     engine = ScriptedEngine("Yes.")
-    catalog = Catalog([generation_model(engine, default_repetition_penalty=1.1)])
+    catalog = Catalog([served(generation_model(engine, default_repetition_penalty=1.1))])
     request = ChatCompletionRequest.model_validate(
         {"model": "chat", "messages": [{"role": "user", "content": "Hi"}], **fields}
     )

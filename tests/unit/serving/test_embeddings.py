@@ -6,10 +6,11 @@ import pytest
 
 from tests.support.metering import FreeMetering
 from tests.support.scripted_engine import CONTEXT, ScriptedEmbeddingEngine, embedding_model
-from tramontane.catalog.catalog import Catalog
+from tests.support.served import served
 from tramontane.core.usage import Usage
 from tramontane.core.vocabulary import TURN_END, TURN_START
 from tramontane.errors import ContextLengthError, EmbeddingBatchError, InvalidModelError, InvalidRequestError
+from tramontane.models.catalog import Catalog
 from tramontane.schemas.embeddings import EmbeddingRequest
 from tramontane.serving.embeddings import BRIEF_TOKENS, EmbeddingService
 
@@ -19,7 +20,9 @@ pytestmark = pytest.mark.anyio
 async def embedded(engine=None, **fields):
     engine = engine or ScriptedEmbeddingEngine()
     request = EmbeddingRequest.model_validate({"model": "embed"} | fields)
-    return await EmbeddingService(Catalog([embedding_model(engine)]), FreeMetering()).embed(CONTEXT, request)
+    return await EmbeddingService(Catalog([served(embedding_model(engine))]), FreeMetering()).embed(
+        CONTEXT, request
+    )
 
 
 def vector(text, dimension=4):
@@ -106,7 +109,7 @@ async def test_a_brief_request_takes_no_slot_of_long_ones():
             return await super().embed(inputs)
 
     engine = HoldingEngine(max_context_length=8192)
-    service = EmbeddingService(Catalog([embedding_model(engine)]), FreeMetering())
+    service = EmbeddingService(Catalog([served(embedding_model(engine))]), FreeMetering())
     texts = ["x" * BRIEF_TOKENS, "x" * BRIEF_TOKENS, "x" * (BRIEF_TOKENS - 2), "y"]
     requests = [EmbeddingRequest(model="embed", input=text) for text in texts]
     tasks = [asyncio.create_task(service.embed(CONTEXT, request)) for request in requests]

@@ -8,14 +8,16 @@ from tests.support.media import audio_chunk, data_url, image_chunk, image_file
 from tests.support.metering import FreeMetering
 from tests.support.mistral_tokenizers import DATA, SHIPPED
 from tests.support.scripted_engine import CONTEXT, ScriptedEngine, generation_model
-from tramontane.catalog.catalog import Catalog
+from tests.support.served import served
+from tramontane.core.output_format import PLAIN_TEXT
 from tramontane.core.prompt import Modality
 from tramontane.engines.protocol import Ability
 from tramontane.errors import FeatureNotEnabledError, FileInputError, InvalidRequestError
+from tramontane.models.catalog import Catalog
 from tramontane.prompts.mistral import MistralRenderer
 from tramontane.schemas.chat import ChatCompletionRequest
 from tramontane.serving.chat import ChatService
-from tramontane.serving.media import MediaFiles
+from tramontane.serving.media import MediaFiles, check_media
 from tramontane.weights.mistral_tokenizer import load_mistral_tokenizer, mistral_vocabulary
 
 pytestmark = pytest.mark.anyio
@@ -42,6 +44,9 @@ class Remote:
 
 
 class Renderer:
+    output_format = PLAIN_TEXT
+    reasoning_efforts = ()
+
     def __init__(self, *modalities):
         self.modalities = frozenset(modalities)
 
@@ -59,7 +64,9 @@ def messages(*chunks):
 
 
 async def loaded(model, *chunks, remote=None):
-    return await MediaFiles(remote or Remote()).load(messages(*chunks), model)
+    said = messages(*chunks)
+    check_media(said, served(model).traits.modalities)
+    return await MediaFiles(remote or Remote()).load(said)
 
 
 async def refusal(error, model, *chunks, remote=None):
@@ -170,7 +177,7 @@ async def test_an_image_reaches_the_engine_with_its_tokens():
         }
     )
 
-    completion = await ChatService(Catalog([model]), FreeMetering()).complete(CONTEXT, request)
+    completion = await ChatService(Catalog([served(model)]), FreeMetering()).complete(CONTEXT, request)
 
     (prompt,) = prompts
     (image,) = prompt.images

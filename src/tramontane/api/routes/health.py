@@ -17,9 +17,10 @@ async def live() -> Response:
 
 @router.get("/ready", summary="Readiness")
 async def ready(services: ServicesDep) -> Response:
-    """200 only when every model would answer now; else 503 with what is said of those that would not.
+    """200 only when every model that is in memory would answer now; else 503 with what is said of the others.
 
-    503 too as soon as the server was told to stop, so that balancers send nobody any more.
+    A model that is not in memory is no reason: it is loaded when it is asked for. 503 too as soon as the
+    server was told to stop, so that balancers send nobody any more.
     """
     if services.lifecycle.is_stopping:
         return _status(503, {"status": "stopping"})
@@ -33,7 +34,8 @@ async def _not_ready(services: Services) -> dict[str, str]:
     missing = {}
     for model in services.catalog:
         try:
-            await model.engine.check_health()
+            if model.loaded is not None:
+                await model.loaded.engine.check_health()
         except EngineUnavailableError as error:
             missing[model.profile.id] = error.message
     return missing

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from tramontane.api.deps import ServicesDep, request_context
 from tramontane.api.openapi import answers
 from tramontane.api.render import json_response
-from tramontane.catalog.cards import model_card, model_list
+from tramontane.models.cards import model_card, model_list
 from tramontane.schemas.models import BaseModelCard, ModelList
 
 router = APIRouter(tags=["models"], dependencies=[Depends(request_context)])

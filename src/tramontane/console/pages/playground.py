@@ -7,7 +7,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tramontane.accounts.entities import Role, Workspace
-from tramontane.catalog.catalog import EmbeddingModel, GenerationModel, LoadedModel
 from tramontane.console import repository
 from tramontane.console.actions import Action, Handler
 from tramontane.console.handover import Handover
@@ -17,6 +16,7 @@ from tramontane.console.sight import workspaces_of
 from tramontane.console.viewer import viewer_of
 from tramontane.core.money import dollars
 from tramontane.core.principal import Principal
+from tramontane.models.catalog import AnyModel, generates
 
 _TABS: Final = {"": "chat", "/fim": "fim", "/embeddings": "embeddings"}
 
@@ -74,17 +74,16 @@ async def _in_use(request: Request, parts: Parts) -> list[Workspace]:
     return [workspace for workspace in found if workspace.archived_at is None]
 
 
-def _serves(model: LoadedModel, tab: str) -> bool:
-    match model, tab:
-        case GenerationModel(), "chat":
+def _serves(model: AnyModel, tab: str) -> bool:
+    match tab:
+        case "chat":
             return model.profile.capabilities.completion_chat
-        case GenerationModel(), "fim":
+        case "fim":
             return model.profile.capabilities.completion_fim
-        case EmbeddingModel(), "embeddings":
-            return True
-    return False
+        case _:
+            return not generates(model)
 
 
-def _choice(parts: Parts, model: LoadedModel) -> dict[str, object]:
-    aliases = [alias for alias in model.profile.aliases if parts.catalog.find(alias) is model]
+def _choice(parts: Parts, model: AnyModel) -> dict[str, object]:
+    aliases = parts.catalog.stand_ins_of(model)
     return {"id": model.profile.id, "aliases": aliases, "temperature": model.profile.default_temperature}

@@ -15,6 +15,8 @@ from tramontane.weights.artifact import Artifact
 
 _MODULE: Final = "tramontane.engines.openvino.worker"
 
+GENERATION_ABILITIES: Final = frozenset({Ability.GRAMMAR, Ability.LOGPROBS})
+
 
 class OpenVinoGenerationEngine(WorkerGenerationEngine):
     """Continues prompts with OpenVINO GenAI on the CPU, all requests in one continuous batch.
@@ -52,7 +54,7 @@ class OpenVinoGenerationEngine(WorkerGenerationEngine):
             vocabulary_size=manifest.vocabulary_size,
             max_context_length=min(manifest.max_context_length, blocks * BLOCK_TOKENS),
             slots=slots,
-            abilities=frozenset({Ability.GRAMMAR, Ability.LOGPROBS}),
+            abilities=GENERATION_ABILITIES,
             control_characters=control_characters((*manifest.special_token_ids, *manifest.stop_token_ids)),
         )
         hello = LoadGeneration(str(artifact.path), blocks, threads)

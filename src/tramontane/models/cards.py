@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, time
 
-from tramontane.catalog.catalog import Catalog, GenerationModel, LoadedModel
 from tramontane.catalog.hosted import HostedModel, find_hosted
 from tramontane.errors import ModelNotFoundError
+from tramontane.models.catalog import AnyModel, Catalog
 from tramontane.schemas.models import BaseModelCard, ModelCapabilities, ModelList
 
 
@@ -22,13 +22,13 @@ def model_list(
         model: only the ids of the model that answers to this one.
     """
     cards: list[BaseModelCard] = []
-    for loaded in catalog:
-        if provider not in {None, loaded.profile.owned_by}:
+    for served in catalog:
+        if provider not in {None, served.profile.owned_by}:
             continue
-        if model is not None and catalog.find(model) is not loaded:
+        if model is not None and catalog.find(model) is not served:
             continue
-        ids = catalog.ids_of(loaded)
-        cards.extend(_card(loaded, model_id, ids, created) for model_id in ids)
+        ids = catalog.ids_of(served)
+        cards.extend(_card(served, model_id, ids, created) for model_id in ids)
     return ModelList(data=cards)
 
 
@@ -38,21 +38,21 @@ def model_card(catalog: Catalog, created: int, model_id: str) -> BaseModelCard:
     Raises:
         ModelNotFoundError: nothing answers to it.
     """
-    loaded = catalog.find(model_id)
-    if loaded is None:
+    served = catalog.find(model_id)
+    if served is None:
         raise ModelNotFoundError(model_id)
-    return _card(loaded, model_id, catalog.ids_of(loaded), created)
+    return _card(served, model_id, catalog.ids_of(served), created)
 
 
-def _card(loaded: LoadedModel, model_id: str, ids: Sequence[str], created: int) -> BaseModelCard:
-    profile = loaded.profile
+def _card(served: AnyModel, model_id: str, ids: Sequence[str], created: int) -> BaseModelCard:
+    profile = served.profile
     stands_in = model_id not in {profile.id, *profile.own_aliases}
     hosted = find_hosted(model_id)
     return BaseModelCard(
         id=model_id,
         created=created,
         owned_by=profile.owned_by,
-        capabilities=_capabilities(loaded),
+        capabilities=_capabilities(served),
         name=profile.id,
         description=f"Stand-in for {model_id}: {profile.description}" if stands_in else profile.description,
         max_context_length=profile.max_context_length,
@@ -70,10 +70,9 @@ def _end(hosted: HostedModel | None) -> datetime | None:
     return datetime.combine(hosted.retires, time(12), UTC)
 
 
-def _capabilities(loaded: LoadedModel) -> ModelCapabilities:
+def _capabilities(served: AnyModel) -> ModelCapabilities:
     """What the model's maker says, and what its prompts can say."""
-    capabilities = asdict(loaded.profile.capabilities)
-    if isinstance(loaded, GenerationModel):
-        capabilities["function_calling"] = loaded.chat.output_format.calls is not None
-        capabilities["reasoning"] = bool(loaded.chat.reasoning_efforts)
+    capabilities = asdict(served.profile.capabilities)
+    capabilities["function_calling"] = served.traits.function_calling
+    capabilities["reasoning"] = bool(served.traits.reasoning_efforts)
     return ModelCapabilities(**capabilities)

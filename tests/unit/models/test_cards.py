@@ -1,11 +1,13 @@
 import pytest
 
+from tests.support.served import served
 from tramontane.catalog.builtin import default_model
-from tramontane.catalog.cards import model_card, model_list
-from tramontane.catalog.catalog import Catalog, EmbeddingModel, GenerationModel
 from tramontane.catalog.profile import ModelProfile
 from tramontane.catalog.resolve import resolve_model
 from tramontane.errors import ConfigurationError, ModelNotFoundError
+from tramontane.models.cards import model_card, model_list
+from tramontane.models.catalog import Catalog
+from tramontane.models.loaded import EmbeddingModel, GenerationModel
 from tramontane.prompts.chat_template import ChatRenderer
 from tramontane.prompts.tokenizer import ByteTokenizer
 
@@ -27,11 +29,11 @@ HOSTED_CAPABILITIES = [
 
 def generation_model(profile, template=None):
     chat = ChatRenderer(ByteTokenizer(), template)
-    return GenerationModel(profile, engine=None, admission=None, vocabulary=None, chat=chat, fim=None)
+    return served(GenerationModel(profile, engine=None, admission=None, vocabulary=None, chat=chat, fim=None))
 
 
 def embedding_model(profile):
-    return EmbeddingModel(profile, engine=None, admission=None, brief=None, tokenizer=None)
+    return served(EmbeddingModel(profile, engine=None, admission=None, brief=None, tokenizer=None))
 
 
 @pytest.fixture
