@@ -13,6 +13,7 @@ from typing import Final
 
 from tramontane.catalog.machine import Machine
 from tramontane.catalog.shape import ModelShape
+from tramontane.engines.openvino.cache_size import cache_bytes_per_token
 
 BITS: Final[Mapping[str, float]] = {"none": 16, "int8": 8.5, "int4": 4.5}
 """Bits a weight of the CPU engine's forms, as the setting `quantization` names them, scales included."""
@@ -120,11 +121,6 @@ def ready_quantized(file: str, quantization: str, size: int) -> Choice:
 def kv_bytes_per_token(shape: ModelShape) -> int:
     """Of the CPU engine's cache."""
     return cache_bytes_per_token(shape.layers, shape.kv_heads, shape.head_size)
-
-
-def cache_bytes_per_token(layers: int, kv_heads: int, head_size: int) -> int:
-    """The same of its measures: 8 bits a number, and two of 32 bits for each head."""
-    return 2 * layers * kv_heads * (head_size + 8)
 
 
 def least_memory(choices: Sequence[Choice]) -> int:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
-from tramontane.catalog.plan import cache_bytes_per_token
+from tramontane.engines.openvino.cache_size import cache_bytes_per_token
 from tramontane.engines.openvino.engine import (
     GENERATION_ABILITIES,
     OpenVinoEmbeddingEngine,
