@@ -32,6 +32,13 @@ PAGES = [
 HOSTILE = '<img src=x onerror="window.hacked = 1"><script>window.hacked = 2</script>'
 
 
+def say(page):
+    """Say something in the playground and wait for the end of the answer."""
+    page.get_by_label("Your message").fill("Hello")
+    page.get_by_label("Your message").press("Enter")
+    expect(page.locator(".message.assistant .stats").last).to_contain_text("out")
+
+
 def serious(page):
     """What axe finds that keeps somebody from using the page."""
     page.evaluate(AXE.read_text())
@@ -45,14 +52,105 @@ def serious(page):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everybody_can_use_every_page(page, scheme):
+@pytest.mark.parametrize("width", [1280, 390])
+def test_everybody_can_use_every_page(page, scheme, width):
+    page.set_viewport_size({"width": width, "height": 844})
     page.emulate_media(color_scheme=scheme)
     found = {}
     for path in PAGES:
         page.goto(path)
         found[path] = serious(page)
+    page.goto("/console/requests")
+    page.locator("tbody a").first.click()
+    found["a request"] = serious(page)
+    page.goto("/console/playground")
+    say(page)
+    found["an answer"] = serious(page)
+    page.get_by_role("button", name="View code").click()
+    found["its code"] = serious(page)
+    if width < 700:
+        page.goto("/console/health")
+        page.get_by_role("button", name="Menu").click()
+        found["the menu"] = serious(page)
 
     assert {path: problems for path, problems in found.items() if problems} == {}
+
+
+def focused(page):
+    """What the keyboard is on: its name, as a screen reader would say it in short."""
+    return page.evaluate(
+        "(e => e.getAttribute('aria-label') || e.labels?.[0]?.textContent.trim() || e.textContent.trim())"
+        "(document.activeElement)"
+    )
+
+
+def test_the_keyboard_alone_is_enough(page):
+    page.goto("/console/keys")
+    page.keyboard.press("Tab")
+    assert focused(page) == "Skip to the content"
+    page.keyboard.press("Enter")
+    order = []
+    for _ in range(4):
+        page.keyboard.press("Tab")
+        order.append(focused(page))
+    assert order == ["Name", "Workspace", "Ends", "Create key"]
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.type("By keyboard")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("By keyboard")
+
+    page.goto("/console/playground")
+    page.get_by_label("Your message").focus()
+    page.keyboard.type("Hello")
+    page.keyboard.press("Enter")
+    expect(page.locator(".message.assistant .stats")).to_contain_text("out")
+    assert focused(page) == "Your message"
+    page.get_by_role("button", name="View code").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    inside = "document.getElementById('code').contains(document.activeElement)"
+    for _ in range(8):
+        page.keyboard.press("Tab")
+        # Between the ends of the dialog the browser's own controls have their turn, never the page behind.
+        assert page.evaluate(f"{inside} || document.activeElement === document.body")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    assert focused(page) == "View code"
+
+
+def test_somebody_is_invited_and_uses_what_they_are_given(page, chromium, console):
+    page.goto("/console/members")
+    page.get_by_label("Name").fill(HOSTILE)
+    page.get_by_label("E-mail address").fill("ada@example.org")
+    page.get_by_label("Default").check()
+    page.get_by_role("button", name="Invite").click()
+    link = page.locator("#new-key").inner_text()
+    context = chromium.new_context(base_url=console.base_url)
+    visitor = context.new_page()
+    visitor.goto(link)
+    assert serious(visitor) == []
+    visitor.get_by_label("Password, at least").fill("a password of her own")
+    visitor.get_by_label("The same again").fill("a password of her own")
+    visitor.keyboard.press("Enter")
+    expect(visitor.get_by_role("heading", name="Playground")).to_be_visible()
+    say(visitor)
+    expect(visitor.get_by_role("link", name="Members")).to_have_count(0)
+    visitor.goto("/console/account")
+    assert serious(visitor) == []
+    assert visitor.evaluate("window.hacked") is None
+    page.goto("/console/changes")
+    expect(page.get_by_role("row").nth(1)).to_contain_text("invited")
+    assert page.evaluate("window.hacked") is None
+    page.get_by_role("link", name="Members").click()
+    page.get_by_role("rowheader").first.get_by_role("link").click()
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_text("There are no members yet")).to_be_visible()
+    visitor.reload()
+    expect(visitor.get_by_role("heading", name="Sign in")).to_be_visible()
+    context.close()
 
 
 def test_everybody_can_sign_in(chromium, console):

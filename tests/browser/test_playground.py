@@ -1,6 +1,9 @@
 """The playground in a real browser."""
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -60,7 +63,9 @@ def test_what_a_model_says_runs_nothing(page):
     answer = answers(page)
 
     expect(answer).to_contain_text("The end")
-    assert answer.locator("script, img, svg, iframe, style, form, button, [onerror], [onload]").count() == 0
+    ours = "button:not(.copy):not(.again)"
+    for forbidden in ("script", "img", "svg", "iframe", "style", "form", ours, "[onerror]", "[onload]"):
+        assert answer.locator(forbidden).count() == 0
     assert answer.locator("a[href^='javascript']").count() == 0
     assert page.evaluate("window.hacked") is None
     assert 'print("</code>' in answer.locator("pre code").inner_text()
@@ -75,6 +80,83 @@ def test_errors_are_those_of_the_api(page):
     say(page, "Hello")
 
     expect(answers(page).last).to_contain_text("(4")
+
+
+def test_code_is_coloured_and_copied(page):
+    say(page, "hostile")
+    expect(answers(page).locator(".stats")).to_be_visible()
+    expect(answers(page).locator("pre .hljs-string").first).to_be_visible()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    answers(page).get_by_role("button", name="Copy").click()
+    expect(answers(page).get_by_role("button", name="Copied")).to_be_visible()
+
+    assert page.evaluate("navigator.clipboard.readText()").startswith('print("</code>')
+
+
+def test_settings_stay_until_they_are_reset_or_somebody_signs_out(page):
+    page.get_by_label("Temperature").fill("0.3")
+    page.get_by_text("Form of the answer").click()
+    page.get_by_label("JSON schema").fill('{"type": "object"}')
+    page.reload()
+    expect(page.get_by_label("Temperature")).to_have_value("0.3")
+    expect(page.get_by_label("Answer with")).to_have_value("json_schema")
+    page.get_by_role("button", name="Reset settings").click()
+    page.reload()
+    expect(page.get_by_label("Temperature")).to_have_value("")
+    page.get_by_label("System prompt").fill("Be brief.")
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+    assert page.evaluate("Object.keys(localStorage)") == []
+
+
+def test_an_answer_can_be_had_again(page):
+    say(page, "First")
+    expect(answers(page).locator(".stats")).to_contain_text("out")
+    with page.expect_request("**/v1/chat/completions") as asked:
+        page.get_by_role("button", name="Try again").click()
+    expect(answers(page).locator(".stats")).to_contain_text("out")
+
+    assert asked.value.post_data_json["messages"] == [{"role": "user", "content": "First"}]
+    expect(answers(page)).to_have_count(1)
+
+
+def test_what_was_not_answered_can_be_sent_again(page):
+    page.get_by_text("Tools", exact=True).click()
+    page.get_by_label("Functions, as JSON").fill("{")
+    say(page, "Hello")
+    expect(page.get_by_role("alert")).to_contain_text("The tools are not valid JSON")
+    expect(page.get_by_label("Your message")).to_have_value("Hello")
+    page.get_by_label("Functions, as JSON").fill("")
+    page.get_by_label("Your message").press("Control+Enter")
+
+    expect(answers(page).last).to_contain_text("You wrote: Hello")
+
+
+def test_the_code_of_a_whole_request_runs(page, console):
+    page.get_by_label("Max tokens").fill("60")
+    page.get_by_label("Stop at").fill("never\nsaid")
+    page.get_by_text("Tools", exact=True).click()
+    page.get_by_role("button", name="Insert an example").first.click()
+    page.get_by_text("Form of the answer").click()
+    page.get_by_label("Answer with").select_option("json_object")
+    page.get_by_label("Your message").fill('It\'s "me", \\ $HOME ünïcödé')
+    page.get_by_role("button", name="View code").click()
+    environment = os.environ | {"TRAMONTANE_API_KEY": console.key}
+    for language, command in [
+        ("curl", ["bash", "-c"]),
+        ("mistralai", [sys.executable, "-c"]),
+        ("openai", [sys.executable, "-c"]),
+    ]:
+        page.get_by_label("Language").select_option(language)
+        code = page.locator("#code-text").inner_text()
+        for word in ("get_weather", "never", "said", "json_object", "60"):
+            assert word in code, language
+        ran = subprocess.run(
+            [*command, code], check=False, env=environment, capture_output=True, text=True, timeout=60
+        )
+        assert ran.returncode == 0, (language, ran.stderr)
+        assert ("data: {" if language == "curl" else "This is the fake engine") in ran.stdout, language
 
 
 @pytest.mark.parametrize(
@@ -105,6 +187,8 @@ def test_a_gap_is_filled(page):
 
     expect(page.locator("#filled")).to_contain_text("This is the fake engine")
     expect(page.locator("#stats")).to_contain_text("tokens in")
+    page.get_by_role("button", name="Take it over").click()
+    expect(page.get_by_label("Code before the gap")).to_have_value(re.compile("This is the fake engine"))
 
 
 def test_texts_are_compared(page):

@@ -2,8 +2,9 @@
 
 import { ApiError, numbers, stream } from "./api.js";
 import { offerCode } from "./code.js";
-import { highlight, showMarkdown } from "./markdown.js";
+import { highlight, offerCopy, showMarkdown } from "./markdown.js";
 import { Measure } from "./measure.js";
+import { remember, sendsByKey } from "./remember.js";
 
 const PATH = "/v1/chat/completions";
 const EXAMPLE_TOOL = [
@@ -41,7 +42,7 @@ function request(said) {
   const body = { model: $("model").value, messages: [...said] };
   const system = $("system").value.trim();
   if (system) body.messages.unshift({ role: "system", content: system });
-  Object.assign(body, numbers("temperature", "top_p", "max_tokens", "random_seed"));
+  Object.assign(body, numbers("temperature", "top_p", "max_tokens", "random_seed", "presence_penalty", "frequency_penalty"));
   const stops = $("stop-strings").value.split("\n").filter((line) => line);
   if (stops.length) body.stop = stops;
   if ($("tools").value.trim()) {
@@ -97,7 +98,7 @@ class Answer {
     if (delta.tool_calls) this.calls.push(...delta.tool_calls);
     if (!this.#dirty) {
       this.#dirty = true;
-      requestAnimationFrame(() => this.draw());
+      requestAnimationFrame(() => this.#dirty && this.draw());
     }
   }
 
@@ -121,6 +122,7 @@ class Answer {
       const pre = child(this.item, "pre", "");
       pre.tabIndex = 0;
       child(pre, "code", "", `${call.function.name}(${call.function.arguments})`);
+      offerCopy(pre);
       const label = child(this.item, "label", "", `Result of ${call.function.name}, then send`);
       const field = child(this.item, "textarea", "code");
       field.rows = 2;
@@ -153,13 +155,35 @@ async function say(text) {
   } catch (error) {
     if (!(error instanceof SettingError)) throw error;
     child(message("assistant", "Not sent"), "p", "problem", error.message).setAttribute("role", "alert");
+    $("text").value ||= text;
     return;
   }
+  const before = conversation.length;
   conversation.push(...said);
+  if (await answer(body)) return;
+  conversation.length = before; // nothing was answered: it can be sent again
+  $("text").value ||= text;
+}
+
+/** Ask again what the last answer was to. */
+async function again() {
+  let body;
+  const turn = conversation.pop();
+  try {
+    body = request(conversation);
+  } catch (error) {
+    conversation.push(turn);
+    if (!(error instanceof SettingError)) throw error;
+    child(message("assistant", "Not sent"), "p", "problem", error.message).setAttribute("role", "alert");
+    return;
+  }
+  document.querySelector(".message.assistant:last-child").remove();
   await answer(body);
 }
 
+/** Show the answer as it comes; says whether there was one. */
 async function answer(body) {
+  document.querySelector(".again")?.remove();
   const shown = new Answer();
   const measure = new Measure();
   running = new AbortController();
@@ -182,14 +206,23 @@ async function answer(body) {
     }
   }
   shown.end();
-  if (shown.text || shown.calls.length) {
+  const isAnswer = Boolean(shown.text || shown.calls.length);
+  if (isAnswer) {
     const turn = { role: "assistant", content: shown.text };
     if (shown.calls.length) turn.tool_calls = shown.calls.map(({ id, type, function: called }) => ({ id, type, function: called }));
     conversation.push(turn);
-  } else conversation.pop();
+  }
   running = null;
   busy(false);
-  await measure.show(child(shown.item, "p", "stats"));
+  const foot = child(shown.item, "div", "foot");
+  const stats = child(foot, "p", "stats");
+  if (isAnswer) {
+    const button = child(foot, "button", "quiet again", "Try again");
+    button.type = "button";
+    button.addEventListener("click", () => running || again());
+  }
+  await measure.show(stats);
+  return isAnswer;
 }
 
 function badge(text) {
@@ -226,13 +259,26 @@ $("clear")?.addEventListener("click", () => {
   $("empty").hidden = false;
   $("text").focus();
 });
-$("settings")?.addEventListener("submit", (event) => event.preventDefault());
+$("settings")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  $("text").focus();
+});
 $("example-tool")?.addEventListener("click", () => ($("tools").value = JSON.stringify(EXAMPLE_TOOL, null, 2)));
 $("example-schema")?.addEventListener("click", () => {
   $("schema").value = JSON.stringify(EXAMPLE_SCHEMA, null, 2);
   $("format").value = "json_schema";
 });
+$("schema")?.addEventListener("input", () => {
+  if ($("schema").value.trim()) $("format").value = "json_schema";
+});
+const SETTINGS = [
+  "workspace", "model", "system", "temperature", "top_p", "max_tokens", "random_seed", "presence_penalty",
+  "frequency_penalty", "stop-strings", "tools", "tool_choice", "schema", "format",
+];
 if ($("say")) {
+  const save = remember("chat", SETTINGS, "reset");
+  for (const id of ["example-tool", "example-schema"]) $(id).addEventListener("click", save);
+  sendsByKey($("say"));
   offerCode(() => {
     const text = $("text").value.trim();
     const said = [...conversation];

@@ -5,7 +5,7 @@ const BODY_INDENT = 2;
 const WRITERS = {
   curl: (url, path, body) =>
     [
-      `curl ${url}${path} \\`,
+      `curl ${body.stream ? "--no-buffer " : ""}${url}${path} \\`,
       `  -H "Authorization: Bearer $TRAMONTANE_API_KEY" \\`,
       `  -H "Content-Type: application/json" \\`,
       `  -d '${JSON.stringify(body, null, BODY_INDENT).replaceAll("'", "'\\''")}'`,
@@ -87,8 +87,14 @@ export function offerCode(request) {
   const language = document.getElementById("language");
   const url = document.querySelector("[data-base-url]").dataset.baseUrl;
   const show = () => {
-    const { path, body } = request();
-    document.getElementById("code-text").textContent = WRITERS[language.value](url, path, body);
+    let text;
+    try {
+      const { path, body } = request();
+      text = WRITERS[language.value](url, path, body);
+    } catch (error) {
+      text = error.message; // a setting that cannot be read
+    }
+    document.getElementById("code-text").textContent = text;
   };
   language.addEventListener("change", show);
   document.getElementById("view-code").addEventListener("click", () => {

@@ -3,6 +3,7 @@
 import { ApiError, call, receipt } from "./api.js";
 import { offerCode } from "./code.js";
 import { fill } from "./measure.js";
+import { remember, sendsByKey } from "./remember.js";
 
 const PATH = "/v1/embeddings";
 const MAX_LINES = 40;
@@ -84,4 +85,8 @@ $("embeddings")?.addEventListener("submit", (event) => {
   event.preventDefault();
   compare();
 });
-if ($("embeddings")) offerCode(() => ({ path: PATH, body: request() }));
+if ($("embeddings")) {
+  remember("embeddings", ["workspace", "model"]);
+  sendsByKey($("embeddings"));
+  offerCode(() => ({ path: PATH, body: request() }));
+}

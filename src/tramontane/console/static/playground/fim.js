@@ -3,17 +3,20 @@
 import { ApiError, numbers, stream } from "./api.js";
 import { offerCode } from "./code.js";
 import { Measure } from "./measure.js";
+import { remember, sendsByKey } from "./remember.js";
 
 const PATH = "/v1/fim/completions";
 const $ = (id) => document.getElementById(id);
 let running = null;
 
 function request() {
+  const stops = $("stop-strings").value.split("\n").filter((line) => line);
   return {
     model: $("model").value,
     prompt: $("prefix").value,
     suffix: $("suffix").value,
-    ...numbers("temperature", "max_tokens"),
+    ...numbers("temperature", "top_p", "max_tokens", "random_seed"),
+    ...(stops.length ? { stop: stops } : {}),
   };
 }
 
@@ -27,6 +30,7 @@ async function fill() {
   $("filled").textContent = "";
   $("send").disabled = true;
   $("stop").hidden = false;
+  $("take").hidden = true;
   $("status").textContent = "The model fills the gap.";
   try {
     for await (const chunk of stream(PATH, body, running.signal)) {
@@ -45,6 +49,7 @@ async function fill() {
   running = null;
   $("send").disabled = false;
   $("stop").hidden = true;
+  $("take").hidden = !$("filled").textContent;
   await measure.show($("stats"));
 }
 
@@ -53,4 +58,14 @@ $("fim")?.addEventListener("submit", (event) => {
   if (!running) fill();
 });
 $("stop")?.addEventListener("click", () => running?.abort());
-if ($("fim")) offerCode(() => ({ path: PATH, body: request() }));
+$("take")?.addEventListener("click", () => {
+  $("prefix").value += $("filled").textContent;
+  $("take").hidden = true;
+  $("prefix").focus();
+  $("prefix").setSelectionRange($("prefix").value.length, $("prefix").value.length);
+});
+if ($("fim")) {
+  remember("fim", ["workspace", "model", "temperature", "top_p", "max_tokens", "random_seed", "stop-strings"], "reset");
+  sendsByKey($("fim"));
+  offerCode(() => ({ path: PATH, body: request() }));
+}

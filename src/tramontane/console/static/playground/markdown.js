@@ -30,11 +30,21 @@ export function showMarkdown(element, text) {
   element.replaceChildren(fragment);
 }
 
+/** Let the button copy the code that the element holds. */
+export function offerCopy(element) {
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "copy", textContent: "Copy" });
+  const place = document.createElement("div");
+  place.className = "copied";
+  element.replaceWith(place);
+  place.append(element, button);
+}
+
 /** Colour the code in it, once it is complete. */
 export function highlight(element) {
   for (const code of element.querySelectorAll("pre > code")) {
     code.parentElement.tabIndex = 0;
     const language = /language-([\w+#-]+)/.exec(code.className)?.[1];
     if (language && hljs.getLanguage(language)) hljs.highlightElement(code);
+    offerCopy(code.parentElement);
   }
 }
