@@ -1,6 +1,6 @@
 """Token ids → text, as they come."""
 
-import codecs
+from codecs import utf_8_decode
 from collections.abc import Collection, Iterable
 
 from tramontane.core.vocabulary import Vocabulary
@@ -22,14 +22,17 @@ class Detokenizer:
         self, vocabulary: Vocabulary, spoken_ids: Collection[int] = (), *, drops_blank: bool = False
     ) -> None:
         self._token_bytes = vocabulary.token_bytes
-        self._silent_ids = vocabulary.special_ids.difference(spoken_ids)
+        self._silent_ids = vocabulary.special_ids
+        if spoken_ids:
+            self._silent_ids = self._silent_ids.difference(spoken_ids)
         self._drops_blank = drops_blank
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._held = b""
+        """The beginning of a character."""
 
     def feed(self, token_ids: Iterable[int]) -> str:
         """The characters that `token_ids` complete."""
-        pieces = (self._token_bytes[i] for i in token_ids if i not in self._silent_ids)
-        text = self._decoder.decode(b"".join(pieces))
+        token_bytes, silent_ids = self._token_bytes, self._silent_ids
+        text = self._decode(b"".join([token_bytes[i] for i in token_ids if i not in silent_ids]))
         if text and self._drops_blank:
             self._drops_blank = False
             return text.removeprefix(" ")
@@ -37,4 +40,10 @@ class Detokenizer:
 
     def flush(self) -> str:
         """What is left at the end: nothing, or U+FFFD for half a character."""
-        return self._decoder.decode(b"", final=True)
+        return self._decode(b"", final=True)
+
+    def _decode(self, data: bytes, *, final: bool = False) -> str:
+        data = self._held + data
+        text, consumed = utf_8_decode(data, "replace", final)
+        self._held = data[consumed:]
+        return text

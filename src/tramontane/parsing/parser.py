@@ -68,8 +68,8 @@ class AnswerParser:
         self._call_format = output_format.calls
         self._sections = sections_of(output_format, begins_in)
         self._marks = self._sections.marks if self._sections else frozenset[int]()
-        self._is_plain = not self._filters and self._sections is None
-        """Nothing is looked for: tokens need not be taken one by one."""
+        self._ends_itself = bool(self._filters) or max_calls is not None
+        """The answer may end at a token of its own choosing, which is then to be counted."""
         self.stopped = False
         self.token_count = 0
         """Tokens up to and including the one that ended the answer."""
@@ -78,9 +78,9 @@ class AnswerParser:
 
     def feed(self, token_ids: Sequence[int]) -> Piece:
         """More of the answer; nothing once it has `stopped`."""
-        if self._is_plain:
+        if not self._ends_itself and self._marks.isdisjoint(token_ids):
             self.token_count += len(token_ids)
-            return Piece(self._detokenizer.feed(token_ids))
+            return self._sort(self._detokenizer.feed(token_ids))
         texts, thoughts = [], []
         for token_id in token_ids:
             if self.stopped:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Final, NamedTuple, Protocol
 
 from tramontane.core.output_format import (
@@ -117,9 +118,9 @@ class TaggedSections:
         self.marks = frozenset[int]()
         self.calls: list[str] | None = None
         self._held = ""
-        self._call = _Tag(calls.start, before_json=True) if calls else None
-        self._thought = _Tag(thoughts.start) if thoughts else None
-        self._thought_end = _Tag(thoughts.end) if thoughts else None
+        self._call = _tag(calls.start, before_json=True) if calls else None
+        self._thought = _tag(thoughts.start) if thoughts else None
+        self._thought_end = _tag(thoughts.end) if thoughts else None
         self._read: Callable[[str], Piece] = self._read_start
         if begins_in is Section.THOUGHT:
             self._read = self._read_thought_start
@@ -208,3 +209,9 @@ class _Tag:
         ahead, blanks_behind = (rf"(?={blanks}[\[{{])", blanks) if before_json else ("", "")
         self.whole = re.compile(blanks + re.escape(tag) + ahead)
         self.begun = re.compile(rf"{blanks}(?:{re.escape(tag)}{blanks_behind}|{beginnings})?\Z")
+
+
+@cache
+def _tag(tag: str, *, before_json: bool = False) -> _Tag:
+    """The patterns are made once for all answers: models have a few tags."""
+    return _Tag(tag, before_json=before_json)
