@@ -142,6 +142,7 @@ def test_what_is_for_administrators_is_most_of_it():
         "/console/limits",
         "/console/limits/live",
         "/console/models",
+        "/console/models/live",
         "/console/account",
         "/console/account/password",
     }

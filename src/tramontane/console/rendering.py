@@ -88,6 +88,7 @@ def _environment() -> Environment:
         "money": money,
         "ago": ago,
         "iso": iso,
+        "since": since,
         "pretty": pretty,
     }
     return environment
@@ -147,6 +148,11 @@ def ago(seconds: float) -> str:
     if seconds < 60:
         return "just now"
     return f"{' '.join(duration(int(seconds)).split(' ')[:2])} ago"
+
+
+def since(seconds: float) -> str:
+    """`3725` → `1 h 2 min`; less than a second is none."""
+    return duration(max(0, int(seconds)))
 
 
 def iso(seconds: float) -> str:
