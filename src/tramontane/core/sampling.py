@@ -15,7 +15,7 @@ class SamplingParams:
     min_tokens: int = 0
     """No stop token is sampled before this many. With a grammar, it alone says where the answer may end."""
     temperature: float = 1.0
-    """0 is greedy."""
+    """In [0, 2]; 0 is greedy."""
     top_p: float = 1.0
     """In (0, 1]."""
     top_k: int = 0

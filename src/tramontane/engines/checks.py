@@ -13,7 +13,7 @@ from tramontane.errors import ContextLengthError, FeatureNotEnabledError, Invali
 _BOUNDS: Final[Mapping[str, Callable[[Any], bool]]] = {
     "max_tokens": lambda value: value >= 1,
     "min_tokens": lambda value: value >= 0,
-    "temperature": lambda value: 0 <= value < math.inf,
+    "temperature": lambda value: 0 <= value <= 2,
     "top_p": lambda value: 0 < value <= 1,
     "top_k": lambda value: value >= 0,
     "presence_penalty": lambda value: -2 <= value <= 2,

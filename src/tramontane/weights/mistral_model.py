@@ -21,7 +21,7 @@ from tramontane.weights.token_roles import stop_token_ids
 PARAMS = "params.json"
 STEM = "consolidated"
 
-_CONTEXT = 32_768
+CONTEXT = 32_768
 """Of the models whose params.json does not say: the first ones, of 7 and 22 billion parameters."""
 _EMBEDDING = "tok_embeddings.weight"
 _NAMES = {
@@ -124,7 +124,7 @@ def _config(params: _Params, stored: SafetensorsFolder) -> DecoderConfig:
         frequencies = scaling.apply(frequencies)
         magnitude = yarn_magnitude(yarn.factor) if yarn.apply_scale else 1.0
     queries = params.llama_4_scaling
-    context = params.max_seq_len or params.max_position_embeddings or _CONTEXT
+    context = params.max_seq_len or params.max_position_embeddings or CONTEXT
     return DecoderConfig(
         architecture="mistral",
         vocabulary_size=stored.read(_EMBEDDING).shape[0],

@@ -14,16 +14,12 @@ import openvino as ov
 
 from tramontane.engines.openvino.artifacts import Job, artifact_path, make_artifact
 from tramontane.engines.openvino.convert import REFUSED
+from tramontane.engines.openvino.detokenizer_file import write_detokenizer
 from tramontane.engines.openvino.graph.decoder import decoder_graph
 from tramontane.engines.openvino.graph.embedder import embedder_graph
 from tramontane.engines.openvino.graph.encoder import encoder_graph
 from tramontane.engines.openvino.graph.weights import Weights
 from tramontane.engines.openvino.ir_folder import import_ir, is_ir_folder
-from tramontane.engines.openvino.text_files import (
-    mistral_tokenizer_name,
-    write_detokenizer,
-    write_tokenizer,
-)
 from tramontane.errors import ModelStoreError
 from tramontane.weights.adapter import AdaptedTensors, Adapter
 from tramontane.weights.artifact import CHAT_TEMPLATE, GRAPH, MANIFEST, Artifact, ArtifactManifest
@@ -32,6 +28,7 @@ from tramontane.weights.memory import machine_memory
 from tramontane.weights.model import DecoderConfig, EmbedderConfig, EncoderConfig, SourceModel
 from tramontane.weights.quantization_setting import Quantization
 from tramontane.weights.read import read_model
+from tramontane.weights.text_files import mistral_tokenizer_name, write_tokenizer
 from tramontane.weights.token_roles import special_token_ids
 
 _NOT_PART_OF_A_DECODER = "rotary_emb.inv_freq"

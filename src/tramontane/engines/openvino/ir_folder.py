@@ -12,19 +12,16 @@ from openvino import Type
 from openvino import opset13 as ops
 
 from tramontane.engines.openvino.artifacts import Job
+from tramontane.engines.openvino.detokenizer_file import write_detokenizer
 from tramontane.engines.openvino.graph.nodes import Node, dimension, integer, integers, named_result
 from tramontane.engines.openvino.graph.pooling import sentence_vector
-from tramontane.engines.openvino.text_files import (
-    mistral_tokenizer_name,
-    write_detokenizer,
-    write_tokenizer,
-)
 from tramontane.errors import ModelStoreError
 from tramontane.weights.artifact import CHAT_TEMPLATE, GRAPH, ArtifactManifest
 from tramontane.weights.huggingface_sentence import longest_input, read_sentence_config
 from tramontane.weights.huggingface_text import read_embedding_tokenizer, read_text_side
 from tramontane.weights.json_file import read_json
 from tramontane.weights.model import SentenceConfig
+from tramontane.weights.text_files import mistral_tokenizer_name, write_tokenizer
 from tramontane.weights.token_roles import special_token_ids
 
 _DECODER_INPUTS = frozenset({"input_ids", "attention_mask", "position_ids", "beam_idx"})

@@ -72,7 +72,7 @@ def run_worker(command_type: MessageType, load: Callable[[Any], Host[Any]]) -> N
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     descriptor = int(sys.argv[-1])
-    _exit_with_parent(descriptor)
+    exit_with_parent(descriptor, lambda: os._exit(0))
     channel = Channel(socket.socket(fileno=descriptor), command_type)
     try:
         _serve(channel, load)
@@ -103,14 +103,14 @@ def _serve(channel: Channel, load: Callable[[Any], Host[Any]]) -> None:
             channel.send(message)
 
 
-def _exit_with_parent(descriptor: int) -> None:
-    """Watch for the parent's end of the socket to close, also while a model loads."""
+def exit_with_parent(descriptor: int, end: Callable[[], None]) -> None:
+    """Watch for the parent's end of the socket to close, also while a model loads, and then call `end`."""
 
     def watch() -> None:
         poll = select.poll()
         poll.register(descriptor, 0)  # 0: only POLLHUP and POLLERR, which cannot be left out
         poll.poll()
-        os._exit(0)
+        end()
 
     threading.Thread(target=watch, daemon=True, name="parent-watch").start()
 

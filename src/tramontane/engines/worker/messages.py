@@ -35,6 +35,8 @@ class Generate(msgspec.Struct, tag=True, frozen=True):
     id: int
     token_ids: list[int]
     params: SamplingParams
+    adapter: str | None = None
+    """The LoRA adapter that works on the model for this answer; only of engines that were given some."""
 
 
 class Embed(msgspec.Struct, tag=True, frozen=True):

@@ -1,7 +1,10 @@
 """The parent's side of one worker process: its start, its messages, its output, its end."""
 
 import asyncio
+import contextlib
 import logging
+import os
+import re
 import signal
 import socket
 import subprocess
@@ -9,6 +12,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import msgspec
@@ -20,7 +24,6 @@ from tramontane.engines.worker.watchdog import WatchPolicy, until_hung
 logger = logging.getLogger(__name__)
 
 _KEPT_LINES = 20
-_EXIT_GRACE_SECONDS = 3.0
 
 
 class WorkerDiedError(Exception):
@@ -41,6 +44,13 @@ class WorkerSpec:
     """The first command: what to load."""
     reply_type: MessageType
     """Tagged union of `Ready`, `LoadFailed` and the host's own replies."""
+    python: Path = Path(sys.executable)
+    """The interpreter, perhaps of another environment."""
+    root_cause: re.Pattern[str] | None = None
+    """Finds in the output of an engine with processes of its own what kept it from loading the model: the
+    group `cause` of the first line that matches says more than the engine does."""
+    exit_grace: float = 3.0
+    """Seconds that the process has for its end, once it was asked for."""
 
 
 class WorkerProcess(asyncio.Protocol):
@@ -68,7 +78,7 @@ class WorkerProcess(asyncio.Protocol):
         self._outcome: Ready | LoadFailed | None = None
         self._decided = asyncio.Event()
         self._lost = asyncio.Event()
-        self._output = _Output()
+        self._output = _Output(spec.root_cause)
         self._transport: asyncio.WriteTransport | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = False
@@ -87,7 +97,7 @@ class WorkerProcess(asyncio.Protocol):
             case None:
                 raise WorkerDiedError(await self.wait_for_end())
             case LoadFailed(message):
-                raise LoadError(message)
+                raise LoadError(self._output.cause or message)
 
     async def _spawn(self) -> None:
         loop = asyncio.get_running_loop()
@@ -96,7 +106,7 @@ class WorkerProcess(asyncio.Protocol):
             transport, _ = await loop.create_unix_connection(lambda: self, sock=ours)
             self._transport = cast("asyncio.WriteTransport", transport)
             try:
-                self._process = _run(self._spec.module, theirs)
+                self._process = _run(self._spec, theirs)
             except OSError as error:
                 raise WorkerDiedError(f"cannot be run: {error}") from error
         assert self._process.stdout is not None
@@ -139,10 +149,11 @@ class WorkerProcess(asyncio.Protocol):
         process = self._process
         assert process is not None
         try:
-            code = await asyncio.to_thread(process.wait, _EXIT_GRACE_SECONDS)
+            code = await asyncio.to_thread(process.wait, self._spec.exit_grace)
         except subprocess.TimeoutExpired:
             process.kill()
             code = await asyncio.to_thread(process.wait)
+        _end_group(process.pid)
         await self._output.ended.wait()
         return "\n".join((self._hung or _describe_exit(code), *self._output.lines))
 
@@ -184,9 +195,11 @@ class WorkerProcess(asyncio.Protocol):
 class _Output(asyncio.Protocol):
     """What the process prints: the last lines are kept for the report of a crash."""
 
-    def __init__(self) -> None:
+    def __init__(self, root_cause: re.Pattern[str] | None) -> None:
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self.cause: str | None = None
         self.ended = asyncio.Event()
+        self._root_cause = root_cause
         self._partial = b""
 
     def data_received(self, data: bytes) -> None:
@@ -196,6 +209,9 @@ class _Output(asyncio.Protocol):
             text = line.decode(errors="replace")
             self.lines.append(text)
             logger.debug("%s", text)
+            if self._root_cause is not None and self.cause is None:
+                found = self._root_cause.search(text)
+                self.cause = found["cause"] if found else None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Every end of the pipe is closed: the process is gone."""
@@ -203,18 +219,24 @@ class _Output(asyncio.Protocol):
         self.ended.set()
 
 
-def _run(module: str, sock: socket.socket) -> subprocess.Popen[bytes]:
+def _run(spec: WorkerSpec, sock: socket.socket) -> subprocess.Popen[bytes]:
     descriptor = sock.fileno()
     # -P: a file in the current folder must not shadow a module. A session of its own: Ctrl-C in a terminal
     # reaches the server alone, which then ends its workers in order.
-    return subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        [sys.executable, "-P", "-m", module, str(descriptor)],
+    return subprocess.Popen(  # noqa: S603 - the operator's interpreter and our own module
+        [spec.python, "-P", "-m", spec.module, str(descriptor)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         pass_fds=[descriptor],
         start_new_session=True,
     )
+
+
+def _end_group(process_id: int) -> None:
+    """End what the process has started and left behind: it led a group of its own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process_id, signal.SIGKILL)
 
 
 def _describe_exit(code: int) -> str:

@@ -1,6 +1,5 @@
-"""The files of an artifact that have to do with text."""
+"""The file of an artifact that says what the tokens are in a grammar."""
 
-import shutil
 from pathlib import Path
 
 import openvino as ov
@@ -8,19 +7,9 @@ from tokenizers import Tokenizer
 
 from tramontane.engines.control_characters import grammar_bytes
 from tramontane.engines.openvino.graph.detokenizer import detokenizer_graph
-from tramontane.weights.artifact import DETOKENIZER, MISTRAL_TOKENIZER, TOKENIZER, ArtifactManifest
+from tramontane.weights.artifact import DETOKENIZER, TOKENIZER, ArtifactManifest
 from tramontane.weights.mistral_tokenizer import MistralTokenizerFile
 from tramontane.weights.vocabulary import read_vocabulary
-
-
-def write_tokenizer(tokenizer: Tokenizer | MistralTokenizerFile, folder: Path) -> None:
-    """Write the tokenizer into an artifact."""
-    match tokenizer:
-        case MistralTokenizerFile(path):
-            (folder / MISTRAL_TOKENIZER).mkdir()
-            shutil.copyfile(path, folder / MISTRAL_TOKENIZER / path.name)
-        case _:
-            tokenizer.save(str(folder / TOKENIZER), pretty=False)
 
 
 def write_detokenizer(
@@ -40,12 +29,3 @@ def write_detokenizer(
     tokens = grammar_bytes(vocabulary.token_bytes, special_ids | stop_ids)
     graph = detokenizer_graph(tokens, manifest.vocabulary_size)
     ov.save_model(graph, folder / DETOKENIZER, compress_to_fp16=False)
-
-
-def mistral_tokenizer_name(tokenizer: Tokenizer | MistralTokenizerFile) -> str | None:
-    """Of the file, if it is one of Mistral's."""
-    match tokenizer:
-        case MistralTokenizerFile(path):
-            return path.name
-        case _:
-            return None

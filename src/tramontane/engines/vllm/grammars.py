@@ -1,0 +1,73 @@
+"""vLLM reads grammars as the embedded engine does: with control tokens that a grammar can spell.
+
+vLLM takes the vocabulary of its grammars from the model's tokenizer, where control tokens have no bytes.
+This plugin of vLLM gives it ours (`engines/control_characters.py`). vLLM calls `register` in each of its
+processes, by the entry point of this package; where the variable is not set, as under a vLLM that is not
+ours, it does nothing.
+"""
+
+import os
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from tramontane.engines.control_characters import grammar_bytes
+
+VARIABLE: Final = "TRAMONTANE_VLLM_GRAMMAR_TOKENS"
+
+
+class GrammarTokens(msgspec.Struct, frozen=True):
+    """The file that the variable names."""
+
+    tokens: list[bytes]
+    stop_token_ids: list[int]
+
+
+def write_grammar_tokens(
+    path: Path, token_bytes: Sequence[bytes], control_ids: Collection[int], stop_ids: Collection[int]
+) -> None:
+    """Write what `register` reads.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    tokens = GrammarTokens(grammar_bytes(token_bytes, control_ids), sorted(stop_ids))
+    path.write_bytes(msgspec.msgpack.encode(tokens))
+
+
+def register() -> None:
+    """Put our vocabulary in the place of the tokenizer's."""
+    if VARIABLE not in os.environ:
+        return
+    path = Path(os.environ[VARIABLE])
+    import xgrammar  # noqa: PLC0415 - only vLLM's own processes have it
+    from vllm import envs, v1  # noqa: PLC0415 - see above
+    from vllm.v1.structured_output.backend_xgrammar import XgrammarBackend  # noqa: PLC0415 - see above
+
+    class ControlTokenBackend(XgrammarBackend):  # type: ignore[misc]  # vLLM is not there when types are checked
+        """vLLM's own, with another vocabulary."""
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            file = msgspec.msgpack.decode(path.read_bytes(), type=GrammarTokens)
+            vocabulary = xgrammar.TokenizerInfo(
+                _of_length(file.tokens, self.vocab_size),
+                xgrammar.VocabType.RAW,
+                vocab_size=self.vocab_size,
+                stop_token_ids=file.stop_token_ids,
+            )
+            self.compiler: Any = xgrammar.GrammarCompiler(
+                vocabulary,
+                max_threads=8,
+                cache_enabled=True,
+                cache_limit_bytes=envs.VLLM_XGRAMMAR_CACHE_MB * 1024 * 1024,
+            )
+
+    v1.structured_output.XgrammarBackend = ControlTokenBackend
+
+
+def _of_length(tokens: list[bytes], length: int) -> list[bytes]:
+    """Models pad their vocabulary; what is padded is never chosen."""
+    return tokens[:length] + [b""] * (length - len(tokens))
