@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from tramontane.engines.control_characters import control_characters
 from tramontane.engines.protocol import Ability, EngineInfo
+from tramontane.engines.vllm.grammars import CONFIG_KEY
 from tramontane.engines.vllm.messages import LoadVllm
 from tramontane.engines.worker.generation import WorkerGenerationEngine
 from tramontane.engines.worker.messages import Reply
@@ -68,7 +69,11 @@ class VllmGenerationEngine(WorkerGenerationEngine):
         folders = {name: str(folder) for name, folder in (adapters or {}).items()}
         if folders:
             ours |= {"enable_lora": True, "max_loras": len(folders)}
-        hello = LoadVllm({**ours, **arguments}, str(artifact.path / GRAMMAR_TOKENS), folders)
+        additional = {
+            **arguments.get("additional_config", {}),
+            CONFIG_KEY: str(artifact.path / GRAMMAR_TOKENS),
+        }
+        hello = LoadVllm({**ours, **arguments, "additional_config": additional}, folders)
         spec = WorkerSpec(
             module=_MODULE,
             hello=hello,

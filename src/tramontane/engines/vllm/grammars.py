@@ -2,11 +2,10 @@
 
 vLLM takes the vocabulary of its grammars from the model's tokenizer, where control tokens have no bytes.
 This plugin of vLLM gives it ours (`engines/control_characters.py`). vLLM calls `register` in each of its
-processes, by the entry point of this package; where the variable is not set, as under a vLLM that is not
-ours, it does nothing.
+processes, by the entry point of this package; under a vLLM that is not ours, whose `additional_config` names
+no file of ours, all stays as it is.
 """
 
-import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -15,11 +14,12 @@ import msgspec
 
 from tramontane.engines.control_characters import grammar_bytes
 
-VARIABLE: Final = "TRAMONTANE_VLLM_GRAMMAR_TOKENS"
+CONFIG_KEY: Final = "tramontane_grammar_tokens"
+"""Of vLLM's `additional_config`: the path of the file."""
 
 
 class GrammarTokens(msgspec.Struct, frozen=True):
-    """The file that the variable names."""
+    """The file."""
 
     tokens: list[bytes]
     stop_token_ids: list[int]
@@ -39,9 +39,6 @@ def write_grammar_tokens(
 
 def register() -> None:
     """Put our vocabulary in the place of the tokenizer's."""
-    if VARIABLE not in os.environ:
-        return
-    path = Path(os.environ[VARIABLE])
     import xgrammar  # noqa: PLC0415 - only vLLM's own processes have it
     from vllm import envs, v1  # noqa: PLC0415 - see above
     from vllm.v1.structured_output.backend_xgrammar import XgrammarBackend  # noqa: PLC0415 - see above
@@ -51,7 +48,10 @@ def register() -> None:
 
         def __post_init__(self) -> None:
             super().__post_init__()
-            file = msgspec.msgpack.decode(path.read_bytes(), type=GrammarTokens)
+            path = (self.vllm_config.additional_config or {}).get(CONFIG_KEY)
+            if path is None:
+                return
+            file = msgspec.msgpack.decode(Path(path).read_bytes(), type=GrammarTokens)
             vocabulary = xgrammar.TokenizerInfo(
                 _of_length(file.tokens, self.vocab_size),
                 xgrammar.VocabType.RAW,

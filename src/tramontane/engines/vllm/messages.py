@@ -12,8 +12,6 @@ class LoadVllm(msgspec.Struct, tag=True, frozen=True):
 
     arguments: dict[str, Any]
     """Of vLLM's `AsyncEngineArgs`, by its own names."""
-    grammar_tokens: str
-    """The file with what each token is in a grammar; see `grammars.py`."""
     adapters: dict[str, str]
     """Folders of LoRA adapters by the names that requests call them."""
 
