@@ -3,7 +3,7 @@
 import gc
 from typing import Final
 
-_YOUNG: Final = 10_000
+_YOUNG: Final = 50_000
 """Objects made, less those freed, between two looks at the youngest; a request makes some hundreds."""
 _OLDER: Final = 20
 """Looks at each generation between two at the next."""

@@ -57,6 +57,8 @@ def _text_of_past_call(call: PastCall) -> str:
 
 
 def _merged(neighbours: Sequence[Turn]) -> Turn:
+    if len(neighbours) == 1:
+        return neighbours[0]
     text = BETWEEN_MESSAGES.join(turn.content for turn in neighbours if turn.content)
     return replace(neighbours[0], content=text)
 

@@ -71,12 +71,15 @@ class Constraint:
         self._demand = demand
         self._thoughts = output_format.thoughts
         self._is_trusted = Ability.SCRIPTED in engine.abilities
+        self._root: Ref | None = None
+        if not field:
+            return
         self._builder = GrammarBuilder(engine.control_characters, stop_ids)
         try:
-            self._root = self._answer(output_format) if field else None
+            self._root = self._answer(output_format)
         except KeyError as error:  # a mark for which the engine has no character
-            raise FeatureNotEnabledError(str(field)) from error
-        if field and not engine.abilities & {Ability.GRAMMAR, Ability.SCRIPTED}:
+            raise FeatureNotEnabledError(field) from error
+        if not engine.abilities & {Ability.GRAMMAR, Ability.SCRIPTED}:
             raise FeatureNotEnabledError(field)
 
     def grammar(self, beginning: Beginning) -> str | None:
@@ -85,9 +88,10 @@ class Constraint:
         Raises:
             SchemaError: no finite answer has the form, or the grammar would be too large.
         """
-        root, builder = self._root, self._builder
+        root = self._root
         if root is None:
             return None
+        builder = self._builder
         if self._demand.is_form:
             if beginning.drops_blank and not self._demand.tools.forced:
                 root = builder.choice(root, builder.sequence(builder.literal(" "), root))
