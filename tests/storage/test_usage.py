@@ -144,3 +144,35 @@ async def test_requests_come_newest_first_page_by_page_without_gaps(usage):
 )
 async def test_filters_of_requests(usage, changes, number):
     assert len((await usage.requests(RequestQuery(**changes))).requests) == number
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"status": Status.OK},
+        {"status": Status.ERROR},
+        {"status": Status.CANCELLED},
+        {"key_id": OTHER_KEY},
+        {"key_id": KEY, "status": Status.OK},
+        {"model": "mistral-embed"},
+        {"model": "smollm2-135m-instruct", "workspace_id": WORKSPACE},
+        {"model": "nothing"},
+        {"organization_id": OTHER_KEY, "status": Status.OK},
+    ],
+)
+async def test_pages_of_some_requests_are_those_of_all_that_fit(usage, asked):
+    everything = (await usage.requests(RequestQuery())).requests
+    fit = [row for row in everything if fits(row, **asked)]
+
+    found, before = [], None
+    while page := await usage.requests(RequestQuery(**asked, before=before, limit=1)):
+        found += page.requests
+        if (before := page.next_before) is None:
+            break
+
+    assert found == fit
+
+
+def fits(row, model=None, **values):
+    has_model = model is None or model in {row.model_asked, row.model_served}
+    return has_model and all(getattr(row, name) == value for name, value in values.items())

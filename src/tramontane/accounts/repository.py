@@ -131,6 +131,18 @@ async def page_keys(
     return listed([_key(kind, row) for row in rows], part)
 
 
+async def oldest_valid_key(connection: AsyncConnection, workspace_id: str, now: float) -> ApiKey | None:
+    """The first of the workspace's API keys that opens it."""
+    query = (
+        select(*_columns(ApiKey))
+        .where(api_keys.c.workspace_id == workspace_id, *_open_at(now))
+        .order_by(api_keys.c.id)
+        .limit(1)
+    )
+    row = (await connection.execute(query)).mappings().first()
+    return None if row is None else _key(ApiKey, row)
+
+
 async def count_valid_keys(
     connection: AsyncConnection, workspace_ids: Collection[str], now: int
 ) -> dict[str, int]:
@@ -139,8 +151,7 @@ async def count_valid_keys(
         select(api_keys.c.workspace_id, func.count())
         .where(
             api_keys.c.workspace_id.in_(workspace_ids),
-            api_keys.c.revoked_at.is_(None),
-            or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now),
+            *_open_at(now),
         )
         .group_by(api_keys.c.workspace_id)
     )
@@ -229,6 +240,11 @@ def _columns(kind: type[Key]) -> list[ColumnElement[Any]]:
     """The columns of the kind's table, by the names of the entity's fields."""
     owner = _OWNERS[kind]
     return [column.label("owner_id") if column.name == owner else column for column in _TABLES[kind].columns]
+
+
+def _open_at(now: float) -> tuple[ColumnElement[bool], ...]:
+    is_not_over = or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now)
+    return api_keys.c.revoked_at.is_(None), is_not_over
 
 
 def _belongs_to(kind: type[Key], organization_id: str) -> ColumnElement[bool]:

@@ -93,10 +93,7 @@ class AccountsService:
     async def default_key(self) -> ApiKey | None:
         """The oldest key of the default workspace that still opens it."""
         async with self._database.snapshot() as connection:
-            found = await repository.list_keys(connection, ApiKey, DEFAULT_ORGANIZATION_ID)
-        now = self._clock.now()
-        of_default = (key for key in found if key.workspace_id == DEFAULT_WORKSPACE_ID)
-        return next((key for key in of_default if key.is_valid(now)), None)
+            return await repository.oldest_valid_key(connection, DEFAULT_WORKSPACE_ID, self._clock.now())
 
     async def authenticate(self, key: str) -> Principal:
         """Whose API key it is.

@@ -21,3 +21,14 @@ def next_month(month: date) -> date:
 def last_day(month: date) -> date:
     """The last day of the month that begins at `month`."""
     return next_month(month) - timedelta(days=1)
+
+
+def days_between(since: date, until: date) -> list[date]:
+    """The days from `since` to `until`, both included."""
+    return [since + timedelta(days=number) for number in range((until - since).days + 1)]
+
+
+def bounds_of(day: date) -> tuple[int, int]:
+    """The Unix times at which it begins and ends; the second is the next day's."""
+    begin = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+    return begin, begin + 86_400

@@ -7,7 +7,8 @@ from typing import Any, Final
 from sqlalchemy import Column, ColumnElement, Select, Table, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tramontane.billing.calendar import last_day
+from tramontane.billing.calendar import bounds_of, day_of, days_between, last_day
+from tramontane.billing.entities import Status
 from tramontane.billing.ledger.batch import COUNTS
 from tramontane.billing.ledger.row import LedgerRow
 from tramontane.billing.usage.report import By, UsageLine, UsageQuery, by_month
@@ -23,6 +24,7 @@ _GROUPS: Final[Mapping[By, Column[Any]]] = {
     By.KEY: usage_daily.c.key_id,
     By.WORKSPACE: usage_daily.c.workspace_id,
 }
+_MOST_DAYS: Final = 400
 _NAMED: Final[Mapping[By, Table]] = {By.KEY: api_keys, By.WORKSPACE: workspaces}
 
 
@@ -63,15 +65,26 @@ async def tokens_of_month(
     statement = select(func.sum(total)).where(
         usage_daily.c.workspace_id == workspace_id,
         usage_daily.c.model_served == model_served,
-        usage_daily.c.day.between(month, last_day(month)),
+        _is_day(month, last_day(month)),
     )
     return int(await connection.scalar(statement) or 0)
 
 
+def _is_day(since: date, until: date) -> ColumnElement[bool]:
+    """Day by day, if they are few: then the index leads from each to the workspace, past all others."""
+    if (until - since).days > _MOST_DAYS:
+        return usage_daily.c.day.between(since, until)
+    return usage_daily.c.day.in_(days_between(since, until))
+
+
 async def list_requests(connection: AsyncConnection, query: RequestQuery) -> RequestPage:
     """A page of the ledger, newest first."""
-    statement = _requests(query).limit(query.limit + 1)
-    rows = [LedgerRow(**row) for row in (await connection.execute(statement)).mappings()]
+    rows: list[LedgerRow] = []
+    for statement in await _statements(connection, query):
+        found = (await connection.execute(statement.limit(query.limit + 1 - len(rows)))).mappings()
+        rows += [LedgerRow(**row) for row in found]
+        if len(rows) > query.limit:
+            break
     page = rows[: query.limit]
     is_last = len(rows) <= query.limit
     return RequestPage(page, None if is_last or not page else (page[-1].created_at, page[-1].request_id))
@@ -87,7 +100,7 @@ async def get_request(connection: AsyncConnection, organization_id: str, request
 
 
 def _conditions(query: UsageQuery) -> Iterable[ColumnElement[bool]]:
-    yield usage_daily.c.day.between(query.since, query.until)
+    yield _is_day(query.since, query.until)
     for column, value in (
         (usage_daily.c.organization_id, query.organization_id),
         (usage_daily.c.workspace_id, query.workspace_id),
@@ -96,6 +109,51 @@ def _conditions(query: UsageQuery) -> Iterable[ColumnElement[bool]]:
     ):
         if value is not None:
             yield column == value
+
+
+async def _statements(connection: AsyncConnection, query: RequestQuery) -> Sequence[Select[Any]]:
+    """What finds the requests, one after another.
+
+    No index of the ledger knows keys, models and states, and a million rows may lie between two that fit. The
+    daily totals know on which days there are any, so that no other day is searched.
+    """
+    statement = _requests(query)
+    if query.key_id is None and query.model is None and query.status is None:
+        return [statement]
+    # Each of these days has a request of the page, but for the one that the page before has ended in.
+    days = (
+        select(usage_daily.c.day)
+        .distinct()
+        .where(*_days_of(query))
+        .order_by(usage_daily.c.day.desc())
+        .limit(query.limit + 2)
+    )
+    return [
+        statement.where(ledger.c.created_at >= begin, ledger.c.created_at < end)
+        for begin, end in map(bounds_of, await connection.scalars(days))
+    ]
+
+
+def _days_of(query: RequestQuery) -> Iterable[ColumnElement[bool]]:
+    totals = usage_daily.c
+    for column, value in (
+        (totals.organization_id, query.organization_id),
+        (totals.workspace_id, query.workspace_id),
+        (totals.key_id, query.key_id),
+    ):
+        if value is not None:
+            yield column == value
+    if query.model is not None:
+        yield or_(totals.model_asked == query.model, totals.model_served == query.model)
+    match query.status:
+        case Status.ERROR:
+            yield totals.errors > 0
+        case Status.CANCELLED:
+            yield totals.cancelled > 0
+        case Status.OK:
+            yield totals.requests > totals.errors + totals.cancelled
+    if query.before is not None:
+        yield totals.day <= day_of(query.before[0])
 
 
 def _requests(query: RequestQuery) -> Select[Any]:
