@@ -169,3 +169,102 @@ def test_new_requests_wait_when_the_library_remembers_far_too_many_grammars(host
     assert waiting == {2}
     assert len(answers[2]) == 6
     assert 3 not in endings
+
+
+def prompt_of(length, seed=0):
+    return [(11 + seed + 7 * i + i * i % (5 + seed)) % 250 for i in range(length)]
+
+
+def first_steps(host, commands):
+    """The step in which each request, given before some step, has its first token, counted from then on."""
+    given, first = {}, {}
+    commands = list(commands)
+    step = 0
+    while commands or host.busy:
+        while commands and commands[0][0] == step:
+            command = commands.pop(0)[1]
+            given[command.id] = step
+            host.apply(command)
+        step += 1
+        for message in host.step():
+            for one in message.tokens:
+                first.setdefault(one.id, step - given[one.id])
+    return first
+
+
+@pytest.fixture
+def roomy_host(tiny_llama):
+    return GenerationHost(LoadGeneration(str(tiny_llama.path), kv_blocks=256, threads=0))
+
+
+def test_a_short_prompt_does_not_wait_for_a_long_one_before_it(roomy_host):
+    first = first_steps(
+        roomy_host,
+        [
+            (0, Generate(0, prompt_of(3000), GREEDY)),
+            (2, Generate(1, prompt_of(20, seed=1), GREEDY)),
+            (3, Generate(2, prompt_of(500, seed=2), GREEDY)),
+        ],
+    )
+
+    assert first[1] == 1
+    assert first[2] <= 6
+    assert first[0] > 12
+
+
+def test_a_long_prompt_alone_takes_no_more_steps_than_its_tokens_need(roomy_host):
+    assert first_steps(roomy_host, [(0, Generate(0, prompt_of(2550), GREEDY))])[0] == 10
+
+
+def test_a_long_prompt_has_the_answer_that_it_has_from_the_cache(roomy_host):
+    params = replace(GREEDY, max_tokens=30)
+    roomy_host.apply(Generate(0, prompt_of(1500), params))
+    roomy_host.apply(Generate(1, prompt_of(1300, seed=1), params))
+    pieces, _ = run(roomy_host)
+    roomy_host.apply(Generate(2, prompt_of(1500), params))
+    cached, _ = run(roomy_host)
+
+    assert cached[2] == pieces[0]
+
+
+def test_long_prompts_with_one_beginning_compute_it_once(roomy_host):
+    beginning = prompt_of(1024)
+    commands = [Generate(i, beginning + prompt_of(40, seed=i + 1), GREEDY) for i in range(5)]
+
+    first = first_steps(roomy_host, [(0, command) for command in commands])
+
+    assert max(first.values()) <= 8
+
+
+def test_long_prompts_and_answers_go_on_side_by_side(roomy_host):
+    """A step has room for 256 tokens, however they come."""
+    params = replace(GREEDY, max_tokens=60)
+    for number in range(4):
+        roomy_host.apply(Generate(number, prompt_of(5, seed=number), params))
+        roomy_host.apply(Generate(10 + number, prompt_of(600 + number, seed=number), params))
+
+    answers, endings = run(roomy_host)
+
+    assert {number: len(ids) for number, ids in answers.items()} == dict.fromkeys(endings, 60)
+    assert len(endings) == 8
+
+
+def test_a_long_prompt_that_nobody_waits_for_is_left_between_its_pieces(roomy_host):
+    roomy_host.apply(Generate(0, prompt_of(3000), GREEDY))
+    roomy_host.apply(Generate(1, prompt_of(2000, seed=1), GREEDY))
+    run(roomy_host, steps=3)
+    roomy_host.apply(Abort(0))
+    roomy_host.apply(Abort(1))
+    run(roomy_host, steps=2)
+
+    assert not roomy_host.busy
+
+
+def test_a_step_that_fails_under_a_piece_loses_no_long_prompt(roomy_host):
+    roomy_host.apply(Generate(0, prompt_of(1500), GREEDY))
+    run(roomy_host, steps=2)
+    break_the_next_step(roomy_host)
+
+    answers, endings = run(roomy_host)
+
+    assert (len(answers[0]), endings[0]) == (6, FinishReason.LENGTH)

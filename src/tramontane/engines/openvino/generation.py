@@ -3,6 +3,10 @@
 The library does not guard itself, so the rules that it silently expects are kept here and in the parent:
 requests fit into the cache alone, library ids are unique, a handle lives as long as its request and is read
 only when it says that it can be (its `read` would otherwise block for ever).
+
+The library works off prompts in the order of their arrival, each to its end. So it is not given a long one at
+once, but piece by piece: as beginnings of the prompt, each of which it takes up to its last piece from its
+prefix cache. Long prompts have their pieces in turn, and a short one waits for no more than a step.
 """
 
 import itertools
@@ -51,6 +55,12 @@ class _Request:
     params: SamplingParams
     cached_tokens: int = 0
     handle: GenerationHandle = None
+    fed: int = 0
+    """Tokens of the prompt that the library has worked off, or works on."""
+    due: int = 0
+    """Those of them that it had to compute when it was last given some."""
+    feeding: bool = False
+    """What the library has is a piece of a long prompt, and no answer comes of it."""
     priming: bool = False
     retried: bool = False
     answer: list[int] = field(default_factory=list)
@@ -74,6 +84,8 @@ class GenerationHost:
         self._capacity = hello.kv_blocks * BLOCK_TOKENS
         self._library_ids = itertools.count()
         self._live: dict[int, _Request] = {}
+        self._long: dict[int, _Request] = {}
+        """Of which the library has nothing now; the next piece is of the first."""
         self._waiting: dict[int, _Request] = {}
         self._failures: list[Failed] = []
         self._load()
@@ -91,7 +103,7 @@ class GenerationHost:
     @property
     def busy(self) -> bool:
         """A step is due, be it only to free what was cancelled."""
-        due = self._failures or self._waiting or self._is_full
+        due = self._failures or self._waiting or self._long or self._is_full
         return bool(due) or self._pipeline.has_non_finished_requests()
 
     def apply(self, command: Generate | Abort) -> None:
@@ -104,6 +116,7 @@ class GenerationHost:
 
     def step(self) -> Sequence[msgspec.Struct]:
         """One step of the pipeline: a token for each running answer, or a piece of the prompts that wait."""
+        self._feed()
         running = self._pipeline.has_non_finished_requests()
         tokens = self._step() if running else []
         if self._is_full and not running:
@@ -153,17 +166,48 @@ class GenerationHost:
             self._receive(request)
 
     def _begin(self, request: _Request) -> None:
-        request.cached_tokens = self._prefixes.count_cached(request.prompt)
-        self._submit(request)
+        request.cached_tokens = request.fed = self._prefixes.count_cached(request.prompt)
+        if len(request.prompt) - request.fed > _BATCH_TOKENS:
+            self._long[request.id] = request
+        else:
+            self._submit(request)
+
+    def _feed(self) -> None:
+        """Give the library what it can compute of long prompts in the next step: one piece at a time."""
+        while self._long and not any(request.feeding for request in self._live.values()):
+            room = _BATCH_TOKENS - sum(
+                1 if request.answer else request.due for request in self._live.values()
+            )
+            request = self._long.pop(next(iter(self._long)))
+            known = self._prefixes.count_cached(request.prompt)  # others may have the same beginning
+            if not request.fed:
+                request.cached_tokens = known
+            request.fed = max(request.fed, known)
+            # At least a block, however much else there is: else it might never end.
+            piece = max(room // BLOCK_TOKENS, 1) * BLOCK_TOKENS
+            if len(request.prompt) - request.fed <= piece:
+                self._submit(request)
+            else:
+                request.fed += piece
+                request.due = piece
+                request.feeding = True
+                self._start(request, request.prompt[: request.fed], _PRIMING)
 
     def _submit(self, request: _Request) -> None:
+        """Give the library the whole prompt."""
         primer = self._primer(request)
+        request.due = len(request.prompt) - request.fed
+        request.fed = len(request.prompt)
+        request.feeding = False
         request.priming = primer is not None
+        if primer is None:
+            self._start(request, request.prompt, request.params)
+        else:
+            self._start(request, primer, _PRIMING)
+
+    def _start(self, request: _Request, token_ids: Sequence[int], params: SamplingParams) -> None:
         try:
-            if primer is None:
-                request.handle = self._add(request.prompt, generation_config(request.params))
-            else:
-                request.handle = self._add(primer, generation_config(_PRIMING))
+            request.handle = self._add(token_ids, generation_config(params))
         except (RuntimeError, TypeError, ValueError) as error:
             self._live.pop(request.id, None)
             self._failures.append(Failed(request.id, "invalid", last_line(error)))
@@ -197,7 +241,8 @@ class GenerationHost:
             return
         request = self._live.pop(request_id, None)
         if request is None:
-            return  # it ended while the command was on its way
+            self._long.pop(request_id, None)
+            return  # or it ended while the command was on its way
         request.handle.cancel()
         self._remember(request)
 
@@ -207,9 +252,11 @@ class GenerationHost:
         ignored = []
         for request in list(self._live.values()):
             output = _read(request)
-            if request.priming and output.finish_reason is not None:
+            if request.feeding and output.finish_reason is not None:
+                self._fed(request)
+            elif request.priming and output.finish_reason is not None:
                 self._submit(request)
-            elif output.token_ids and not request.priming:
+            elif output.token_ids and not (request.priming or request.feeding):
                 collected.append(self._advance(request, output))
             elif request.handle.get_status() == genai.GenerationStatus.IGNORED:
                 ignored.append(request)
@@ -217,6 +264,13 @@ class GenerationHost:
             self._fail(request)  # it cannot fit, and has taken those behind it down with it
         self._retry(ignored[1:])
         return collected
+
+    def _fed(self, request: _Request) -> None:
+        """A piece of it is in the cache; the next one is after those of the others."""
+        request.feeding = False
+        request.handle = None  # as long as there is one, a step that failed cannot be cleaned up
+        self._prefixes.add(request.prompt[: request.fed])
+        self._long[request.id] = self._live.pop(request.id)
 
     def _advance(self, request: _Request, output: _Output) -> Tokens:
         cached_tokens = None
