@@ -42,6 +42,10 @@ test: $(VENV)/.dev ## Every test: unit, API, engines, real processes with the re
 test-unit: $(VENV)/.dev ## The tests that need no model, database, browser or process of their own, in a minute
 	$(BIN)/python -m pytest -m "not (engine or e2e or process or storage)" $(ARGS)
 
+.PHONY: fuzz chaos soak audit sbom
+fuzz: $(VENV)/.dev ## Hostile input for about ten minutes, another one each time (FUZZ_EXAMPLES=1000)
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-300} $(BIN)/python -m pytest tests/fuzz --timeout 0 $(ARGS)
+
 $(REFERENCE)/.ready: requirements/reference.txt
 	@test -x $(REFERENCE)/bin/python || $(PYTHON) -m venv $(REFERENCE)
 	@echo "Installing torch, transformers and sentence-transformers into $(REFERENCE) …"

@@ -7,6 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from tramontane.api.refusals import ERRORS, refusals
 from tramontane.schemas.admin import accounts, billing, limits
 from tramontane.schemas.chat import ChatCompletionRequest
 from tramontane.schemas.completions import ChatCompletionResponse, CompletionChunk
@@ -83,7 +84,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
     inputs: list[ModelMode] = [(model, "validation") for model in REQUESTS]
     outputs: list[ModelMode] = [(model, "serialization") for model in RESPONSES]
     _, definitions = models_json_schema(inputs + outputs, ref_template=REF)
-    document.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"])
+    document.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"] | ERRORS)
+    for path, methods in document["paths"].items():
+        for method, described in methods.items():
+            described["responses"] |= refusals(path, method)
     return document
 
 

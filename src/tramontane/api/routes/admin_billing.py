@@ -83,7 +83,11 @@ async def report_query(
     return UsageQuery(since, until, by, key_id=None if key_id is None else str(key_id), model=model)
 
 
-@router.get("/usage/report", summary="Report the usage of some days")
+@router.get(
+    "/usage/report",
+    summary="Report the usage of some days",
+    responses={200: {"content": {"application/json": {}, "text/csv": {}}}},
+)
 async def report_usage(
     admin: AdminDep,
     services: ServicesDep,

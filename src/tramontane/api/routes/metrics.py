@@ -3,7 +3,8 @@
 import ipaddress
 from typing import Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from tramontane.api.deps import ServicesDep
 from tramontane.errors import AuthenticationError
@@ -14,16 +15,22 @@ _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
 """Headers of a proxy: whoever asks through one is not this machine."""
 
 
-@router.get("/metrics", summary="Metrics", responses={200: {"content": {"text/plain": {}}}})
+@router.get(
+    "/metrics",
+    summary="Metrics",
+    response_class=PlainTextResponse,
+    responses={200: {"content": {"application/openmetrics-text": {}}}},
+)
 async def metrics(request: Request, services: ServicesDep) -> Response:
     """All metrics, in Prometheus' text format or OpenMetrics.
 
     Raises:
+        HTTPException: they are switched off.
         AuthenticationError, PermissionDeniedError: neither of this machine nor with an admin key.
     """
     access = request.app.state.settings.metrics
     if access == "off":
-        return Response(status_code=404)
+        raise HTTPException(404)
     if access == "admin" and not _is_local(request):
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
