@@ -46,6 +46,12 @@ test-unit: $(VENV)/.dev ## The tests that need no model, database, browser or pr
 fuzz: $(VENV)/.dev ## Hostile input for about ten minutes, another one each time (FUZZ_EXAMPLES=1000)
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-300} $(BIN)/python -m pytest tests/fuzz --timeout 0 $(ARGS)
 
+chaos: $(VENV)/.dev ## Workers, databases, Redis, disks and clients that fail in every way we know
+	$(BIN)/python -m pytest -m fault $(ARGS)
+
+soak: $(VENV)/.dev ## Half an hour of clients of every kind, then a reckoning (ARGS="--minutes 8 --engine fake")
+	$(BIN)/python -m bench.soak $(ARGS)
+
 $(REFERENCE)/.ready: requirements/reference.txt
 	@test -x $(REFERENCE)/bin/python || $(PYTHON) -m venv $(REFERENCE)
 	@echo "Installing torch, transformers and sentence-transformers into $(REFERENCE) …"

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.server import running_server
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.fault]
 
 STORY = {
     "model": "mistral-large-latest",

@@ -21,7 +21,7 @@ from tramontane.engines.worker.watchdog import WatchPolicy
 from tramontane.errors import EngineError, EngineUnavailableError, ModelStoreError
 from tramontane.weights.artifact import Artifact
 
-pytestmark = [pytest.mark.anyio, pytest.mark.engine]
+pytestmark = [pytest.mark.anyio, pytest.mark.engine, pytest.mark.fault]
 
 ENDLESS = SamplingParams(max_tokens=10**6, temperature=0)
 

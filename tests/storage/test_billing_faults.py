@@ -16,7 +16,7 @@ from tramontane.errors import LedgerUnavailableError, StorageError
 from tramontane.storage import sqlite
 from tramontane.storage.tables import ledger, reservations
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.fault]
 
 AT_ONCE = 0.0
 PATIENTLY = 60.0

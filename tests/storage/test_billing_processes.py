@@ -18,7 +18,7 @@ from tramontane.billing.spending.claims import Scope, SpendingLimit
 from tramontane.billing.spending.lease import LEASE, Lease
 from tramontane.storage.tables import reservations
 
-pytestmark = [pytest.mark.anyio, pytest.mark.process]
+pytestmark = [pytest.mark.anyio, pytest.mark.process, pytest.mark.fault]
 
 KILLS = {"sqlite": 50, "postgresql": 25}
 PATIENCE = 60

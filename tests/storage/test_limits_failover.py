@@ -16,7 +16,7 @@ from tramontane.limits.memory import MemoryLimitStore
 from tramontane.limits.redis import RedisLimitStore
 from tramontane.storage.redis import RedisServer
 
-pytestmark = [pytest.mark.anyio, pytest.mark.process]
+pytestmark = [pytest.mark.anyio, pytest.mark.process, pytest.mark.fault]
 
 MONTH = "2026-11"
 LIMITS = limits_of(requests=10, burst=10, tokens=1000)

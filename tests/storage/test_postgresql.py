@@ -12,7 +12,7 @@ from tramontane.errors import ConfigurationError, StorageError
 from tramontane.storage import listening
 from tramontane.storage.tables import organizations
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.fault]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tramontane.storage.database import Database
 from tramontane.storage.sqlite import FILE_NAME
 from tramontane.storage.tables import organizations
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.fault]
 
 
 async def test_the_folder_and_its_files_are_the_owners_alone(tmp_path):

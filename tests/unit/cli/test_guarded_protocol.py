@@ -14,7 +14,7 @@ from tramontane.cli.guarded_protocol import MAX_HEAD_BYTES, ConnectionPolicy
 from tramontane.cli.http_server import HttpServer
 from tramontane.cli.listening import listening, port_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.fault]
 
 IMPATIENT = ConnectionPolicy(patience=0.3)
 HEAD = b"POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 1000000\r\n\r\n"

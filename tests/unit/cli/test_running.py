@@ -5,11 +5,14 @@ import threading
 from contextlib import contextmanager
 
 import httpx
+import pytest
 from pydantic import SecretStr
 
 from tramontane.cli.listening import listening, port_of, reachable_url
 from tramontane.cli.running import ServerRun
 from tramontane.settings import Settings
+
+pytestmark = pytest.mark.fault
 
 KEY = "a-key-of-the-operator"
 ENDLESS = {"model": "fake", "messages": [{"role": "user", "content": "Hello."}], "min_tokens": 1_000_000}

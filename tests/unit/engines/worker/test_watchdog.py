@@ -8,7 +8,7 @@ import pytest
 from tramontane.engines.worker import watchdog
 from tramontane.engines.worker.watchdog import WatchPolicy, cpu_ticks, until_hung
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.fault]
 
 POLICY = WatchPolicy(interval=0.005, idle=0.02, silent=0.1, loading=0.05)
 
