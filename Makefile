@@ -10,7 +10,7 @@ PEERS := .venv-peers
 # And what only `make test-vllm` needs.
 VLLM := .venv-vllm
 
-.PHONY: help install serve test test-unit test-reference test-vllm golden-reference lint format types bench bench-server docs vendor screenshots lock clean
+.PHONY: help install serve test test-unit test-reference test-vllm golden-reference lint format types bench bench-server bench-console docs vendor screenshots lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -96,6 +96,9 @@ $(PEERS)/.ready: requirements/peers-server.txt
 
 bench-server: $(VENV)/.dev $(PEERS)/.ready ## Measure the server without a model, beside LiteLLM's proxy (installs that)
 	$(BIN)/python -m bench.server $(ARGS)
+
+bench-console: $(VENV)/.dev ## First paint of each page of the console with 100,000 requests in the ledger, and its queries (needs Chromium)
+	$(BIN)/python -m bench.console $(ARGS)
 
 docs: $(VENV)/.dev ## Write the generated pages of docs/ anew
 	$(BIN)/python -m scripts.generate_docs

@@ -130,7 +130,8 @@ async def get_bill(connection: AsyncConnection, request_id: str, key_id: str) ->
 
 async def recent_use(connection: AsyncConnection, since: int) -> list[Recent]:
     """What has been used since then, by workspace and model that answered."""
-    of = ledger.c.workspace_id, ledger.c.model_served
+    # Expressions: for bare columns SQLite walks through the whole index of workspaces.
+    of = [func.coalesce(column, column) for column in (ledger.c.workspace_id, ledger.c.model_served)]
     used = ledger.c.prompt_tokens - ledger.c.cached_tokens + ledger.c.completion_tokens
     query = (
         select(*of, func.count(), func.sum(used), func.sum(ledger.c.completion_tokens))

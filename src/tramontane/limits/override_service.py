@@ -1,5 +1,6 @@
 """The figures of workspaces as administration shows and changes them."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from tramontane.errors import InvalidRequestError, NotFoundError
@@ -23,6 +24,11 @@ class OverrideService:
         """
         async with self._database.snapshot() as connection:
             return _existing(await repository.get_limits(connection, workspace_id), workspace_id)
+
+    async def get_many(self, workspace_ids: Collection[str]) -> Mapping[str, WorkspaceLimits]:
+        """What is set for these workspaces, as far as there are such."""
+        async with self._database.snapshot() as connection:
+            return await repository.get_limits_of(connection, workspace_ids)
 
     async def change(self, workspace_id: str, model: str | None, changes: Changes) -> WorkspaceLimits:
         """Change some figures for one model, or for all: None gives a figure back to the plan.

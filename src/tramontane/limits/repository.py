@@ -4,6 +4,7 @@ A figure is null where the plan's holds and -1 where there is no limit. The mode
 models is the empty text.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 from sqlalchemy import delete, insert, select
@@ -25,21 +26,37 @@ async def get_limits(
     plan = await connection.scalar(query.with_for_update() if for_update else query)
     if plan is None:
         return None
+    overrides = await _overrides(connection, [workspace_id])
+    return WorkspaceLimits(workspace_id, plan, overrides[workspace_id])
+
+
+async def get_limits_of(
+    connection: AsyncConnection, workspace_ids: Collection[str]
+) -> dict[str, WorkspaceLimits]:
+    """The plans and overrides of these workspaces, as far as there are such."""
+    query = select(workspaces.c.id, workspaces.c.plan).where(workspaces.c.id.in_(workspace_ids))
+    plans = {row[0]: row[1] for row in await connection.execute(query)}
+    overrides = await _overrides(connection, workspace_ids)
+    return {one: WorkspaceLimits(one, plan, overrides[one]) for one, plan in plans.items()}
+
+
+async def _overrides(
+    connection: AsyncConnection, workspace_ids: Collection[str]
+) -> dict[str, dict[str | None, Override]]:
     rows = await connection.execute(
         select(limit_overrides)
-        .where(limit_overrides.c.workspace_id == workspace_id)
+        .where(limit_overrides.c.workspace_id.in_(workspace_ids))
         .order_by(limit_overrides.c.model)
     )
-    overrides = {
-        row["model"] or None: Override(
+    found: dict[str, dict[str | None, Override]] = {one: {} for one in workspace_ids}
+    for row in rows.mappings():
+        found[row["workspace_id"]][row["model"] or None] = Override(
             requests_per_minute=_figure(row["requests_per_minute"]),
             burst=row["burst"],
             tokens_per_minute=_figure(row["tokens_per_minute"]),
             tokens_per_month=_figure(row["tokens_per_month"]),
         )
-        for row in rows.mappings()
-    }
-    return WorkspaceLimits(workspace_id, plan, overrides)
+    return found
 
 
 async def set_override(

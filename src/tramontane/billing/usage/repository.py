@@ -1,6 +1,6 @@
 """The SQL of reports. The caller holds the transaction."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -68,6 +68,20 @@ async def tokens_of_month(
         _is_day(month, last_day(month)),
     )
     return int(await connection.scalar(statement) or 0)
+
+
+async def tokens_of_month_of(
+    connection: AsyncConnection, workspace_ids: Collection[str], month: date
+) -> dict[tuple[str, str], int]:
+    """The same, of each of these workspaces and each model that has answered it."""
+    total = usage_daily.c.prompt_tokens - usage_daily.c.cached_tokens + usage_daily.c.completion_tokens
+    of = usage_daily.c.workspace_id, usage_daily.c.model_served
+    statement = (
+        select(*of, func.sum(total))
+        .where(of[0].in_(workspace_ids), _is_day(month, last_day(month)))
+        .group_by(*of)
+    )
+    return {(row[0], row[1]): int(row[2]) for row in await connection.execute(statement)}
 
 
 def _is_day(since: date, until: date) -> ColumnElement[bool]:

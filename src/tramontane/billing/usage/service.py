@@ -1,5 +1,6 @@
 """Reports of what was used."""
 
+from collections.abc import Collection, Mapping
 from datetime import date
 
 from tramontane.billing.ledger.row import LedgerRow
@@ -34,6 +35,13 @@ class UsageService:
         """One request of the organization, if the ledger has it."""
         async with self._database.snapshot() as connection:
             return await repository.get_request(connection, organization_id, request_id)
+
+    async def tokens_of_month_of(
+        self, workspace_ids: Collection[str], month: date
+    ) -> Mapping[tuple[str, str], int]:
+        """The same as `tokens_of_month` has, by workspace and model that answered."""
+        async with self._database.snapshot() as connection:
+            return await repository.tokens_of_month_of(connection, workspace_ids, month)
 
     async def tokens_of_month(self, workspace_id: str, model_served: str, month: date) -> int:
         """What counts against a limit of tokens a month: used, not cached. `month` is its first day."""

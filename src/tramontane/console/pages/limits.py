@@ -1,5 +1,6 @@
 """What each workspace may do with each model now, and what of it is used: the limiter's own figures, live."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,14 +57,24 @@ def routes(parts: Parts) -> Sequence[Action]:
         of_page = numbered(request, pairs)
         async with parts.database.snapshot() as connection:
             recent = await repository.recent_use(connection, int(parts.clock.now()) - MINUTE)
-        used = {(one.workspace_id, one.model): one for one in recent}
-        found = []
-        known = {workspace.id: await parts.limits.get(workspace.id) for workspace, _ in of_page.items}
-        for workspace, model in of_page.items:
-            limits = known[workspace.id]
-            counted = _Counted(used.get((workspace.id, model)), parts.live.running.count(workspace.id, model))
-            found.append(await _row(parts, workspace, model, limits, counted))
-        return of_page.of(found)
+        recent_of = {(one.workspace_id, one.model): one for one in recent}
+        ids = {workspace.id for workspace, _ in of_page.items}
+        limits = await parts.limits.get_many(ids)
+        month = datetime.fromtimestamp(parts.clock.now(), UTC).date().replace(day=1)
+        months = await parts.usage.tokens_of_month_of(ids, month)
+        found = [
+            _Case(
+                workspace,
+                model,
+                limits[workspace.id],
+                ended=recent_of.get((workspace.id, model)),
+                running=parts.live.running.count(workspace.id, model),
+                month_tokens=months.get((workspace.id, model), 0),
+            )
+            for workspace, model in of_page.items
+        ]
+        # Side by side: where the limiter is in Redis, each is a way to it and back.
+        return of_page.of(await asyncio.gather(*(_row(parts, one) for one in found)))
 
     async def show(request: Request) -> Response:
         values = {
@@ -83,33 +94,34 @@ def routes(parts: Parts) -> Sequence[Action]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Counted:
-    """What is known beside the limiter, which counts nothing where nothing is limited."""
+class _Case:
+    """One workspace and one model, and what is known of them beside the limiter."""
 
+    workspace: Workspace
+    model: str
+    own: WorkspaceLimits
     ended: Recent | None
+    """What the ledger has of the last minute."""
     running: int
+    month_tokens: int
+    """In the ledger."""
 
 
-async def _row(
-    parts: Parts, workspace: Workspace, model: str, own: WorkspaceLimits, counted: _Counted
-) -> _Row:
-    limits = own.of(model)
+async def _row(parts: Parts, case: _Case) -> _Row:
+    """With the limiter's figures; it counts nothing where nothing is limited: there the ledger must do."""
+    limits = case.own.of(case.model)
     used = Used(0, 0, 0)
     if not limits.is_unlimited:
-        used = await parts.live.limiter.used(workspace.id, model)
-    month_tokens = None
-    if limits.tokens_per_month is not None:
-        month = datetime.fromtimestamp(parts.clock.now(), UTC).date().replace(day=1)
-        in_ledger = await parts.usage.tokens_of_month(workspace.id, model, month)
-        month_tokens = max(used.month_tokens, in_ledger)
-    ended = counted.ended
+        used = await parts.live.limiter.used(case.workspace.id, case.model)
+    ended = case.ended
+    requests, tokens = (ended.requests, ended.tokens) if ended else (0, 0)
     return _Row(
-        workspace=workspace,
-        model=model,
+        workspace=case.workspace,
+        model=case.model,
         limits=limits,
-        is_own=bool(own.overrides.keys() & {None, model}),
-        requests=used.requests if limits.requests else (ended.requests if ended else 0) + counted.running,
-        running=counted.running,
-        tokens=used.tokens if limits.charges_tokens else ended.tokens if ended else 0,
-        month_tokens=month_tokens,
+        is_own=bool(case.own.overrides.keys() & {None, case.model}),
+        requests=used.requests if limits.requests else requests + case.running,
+        running=case.running,
+        tokens=used.tokens if limits.charges_tokens else tokens,
+        month_tokens=(None if limits.tokens_per_month is None else max(used.month_tokens, case.month_tokens)),
     )
