@@ -5,7 +5,15 @@ from scripts.pages.markdown import table
 
 from tramontane.cli.main import EXIT_CODES
 from tramontane.cli.options import allowed_text, default_text, has_option
-from tramontane.settings import FILE_ONLY, ModelDefaults, ModelSettings, Settings, env_name, option_name
+from tramontane.settings import (
+    FILE_ONLY,
+    ModelDefaults,
+    ModelSettings,
+    Settings,
+    UpstreamSettings,
+    env_name,
+    option_name,
+)
 
 
 def settings() -> str:
@@ -39,7 +47,23 @@ def models() -> str:
     )
 
 
-BLOCKS = {"settings": settings, "models": models, "exit codes": exit_codes}
+def upstream() -> str:
+    """The settings of a pool of servers."""
+    return table(
+        ["setting", "default", "allowed", "meaning"],
+        [
+            [
+                f"`{name}`",
+                "must be given" if field.is_required() else default_text(field),
+                allowed_text(field),
+                field.description or "",
+            ]
+            for name, field in UpstreamSettings.model_fields.items()
+        ],
+    )
+
+
+BLOCKS = {"settings": settings, "models": models, "upstream": upstream, "exit codes": exit_codes}
 
 
 def _row(name: str, field: FieldInfo) -> list[str]:

@@ -19,7 +19,6 @@ from tramontane.billing.spending.service import SpendingService
 from tramontane.billing.usage.service import UsageService
 from tramontane.catalog.licenses import require_acceptance
 from tramontane.catalog.machine import memory_of_machine
-from tramontane.catalog.resolve import define_model
 from tramontane.console.app import beside, create_console
 from tramontane.console.parts import Live, Parts
 from tramontane.console.sessions import SessionService
@@ -33,7 +32,13 @@ from tramontane.limits.store import LimitStore
 from tramontane.models.catalog import AnyModel, Catalog
 from tramontane.models.factory import ModelFactory, start_together
 from tramontane.models.memory import SharedMemory
-from tramontane.models.preparation import Preparation, PreparationProgress, PreparedModel
+from tramontane.models.preparation import (
+    Preparation,
+    PreparationProgress,
+    PreparedModel,
+    defined,
+    has_files,
+)
 from tramontane.observability.metrics import Metrics
 from tramontane.serving.chat import ChatService
 from tramontane.serving.embeddings import EmbeddingService
@@ -119,18 +124,18 @@ def prepare_models(
         ConfigurationError: a setting names no model.
         ModelStoreError: a model cannot be had.
     """
-    named = [model for model in named_models(settings) if model.engine != "fake"]
+    named = [model for model in named_models(settings) if has_files(model)]
     if not named:
         return []
     store = model_store(settings, progress.fetching, ask, to_run=True)
     # All names first: a typing error in the second must not wait for the download of the first.
-    definitions = [define_model(model) for model in named]
+    definitions = [defined(model) for model in named]
     paths = [store.fetch(definition.source) for definition in definitions]
     preparation = Preparation(store, settings.cache_dir, progress)
     return [
         prepared
         for model, definition, path in zip(named, definitions, paths, strict=True)
-        for prepared in preparation.convert(model, definition, path)
+        for prepared in preparation.prepare(model, definition, path)
     ]
 
 
@@ -171,6 +176,7 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
         stack.push_async_callback(transcripts.close)
         recorder = transcripts if settings.transcripts else None
         catalog = Catalog(await _served_models(settings, prepared, clock, stack))
+        catalog.check_spill()
         metrics.registry.register(ServerStates(catalog, billing, limit_store, lifecycle))
         services = Services(
             accounts=accounts,

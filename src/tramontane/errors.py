@@ -175,10 +175,18 @@ class FileInputError(InvalidRequestError):
 
 
 class UpstreamRefusalError(InvalidRequestError):
-    """The server that a request went on to finds fault with it; the words are that server's."""
+    """The server that a request went on to finds fault with it; the words are that server's.
 
-    def __init__(self, message: str) -> None:
+    So are type and code, if it has those of the hosted API.
+    """
+
+    def __init__(self, message: str, kind: str | None = None, code: str | None = None) -> None:
         super().__init__(message or "The upstream server refuses the request, and does not say why.")
+        self._said = {"type": kind, "code": code}
+
+    def body(self) -> dict[str, Any]:
+        """With the type and the code of the server."""
+        return super().body() | {name: value for name, value in self._said.items() if value is not None}
 
 
 class InvalidModelError(ApiError):

@@ -26,6 +26,9 @@ class FreeMeter:
     def deadline(self):
         return Deadline(Deadlines(), 0)
 
+    def serve(self, served, listed_as=None, *, can_hand_over=False):
+        pass
+
     def start(self):
         pass
 

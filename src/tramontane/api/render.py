@@ -8,7 +8,7 @@ from fastapi import Response
 from pydantic import BaseModel
 
 from tramontane.core import events
-from tramontane.core.context import RequestContext
+from tramontane.core.context import MODEL_HEADER, RequestContext
 from tramontane.core.usage import Usage
 from tramontane.schemas.completions import (
     ChatCompletionChoice,
@@ -37,7 +37,7 @@ def json_response(model: BaseModel, headers: Mapping[str, str] | None = None) ->
 
 def model_headers(served_model_id: str | None) -> dict[str, str]:
     """Names the model that really answered, whatever id it was asked for under."""
-    return {} if served_model_id is None else {"x-tramontane-model": served_model_id}
+    return {} if served_model_id is None else {MODEL_HEADER: served_model_id}
 
 
 def usage_info(usage: Usage) -> UsageInfo:

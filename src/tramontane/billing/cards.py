@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from tramontane.billing.calendar import last_day, next_month
+from tramontane.billing.entities import PriceKey
 from tramontane.billing.prices.price_book import PriceBook
 from tramontane.billing.spending.service import SpendingStatus
 from tramontane.billing.usage.report import UsageLine
@@ -85,7 +86,7 @@ def _entry(day: date, asked: str, group: str, tokens: int, line: UsageLine) -> U
 def _prices(days: Sequence[DayOfModel], prices: PriceBook, workspace_id: str, at: float) -> list[PriceEntry]:
     entries = []
     for asked, served in sorted({(asked, served) for _, asked, served, _ in days}):
-        applied = prices.price(workspace_id, asked, served, at)
+        applied = prices.price(workspace_id, PriceKey(asked, served), at)
         if applied is not None:
             price = applied.price
             figures = {"input": price.input, "cached": price.cached_input, "output": price.output}

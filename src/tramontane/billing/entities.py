@@ -32,6 +32,18 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class PriceKey:
+    """What the price of a request is looked up by."""
+
+    asked: str
+    """The id that the request names, or the model that took it over from that one."""
+    served: str
+    """The id of the model that answers."""
+    listed_as: str | None = None
+    """What the price list calls the model that answers, if it answers under a name that is not in it."""
+
+
+@dataclass(frozen=True, slots=True)
 class BillableRequest:
     """A request that is about to cost something."""
 
@@ -49,6 +61,13 @@ class BillableRequest:
     """The worst case of all its answers together."""
     created: int
     metadata: Mapping[str, Any] | None = None
+    priced_as: PriceKey | None = None
+    """Whose price it pays, if that is not said by the two ids."""
+
+    @property
+    def price_key(self) -> PriceKey:
+        """Whose price it pays."""
+        return self.priced_as or PriceKey(self.model_asked, self.model_served)
 
 
 @dataclass(frozen=True, slots=True)

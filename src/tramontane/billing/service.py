@@ -70,13 +70,13 @@ class BillingService:
             raise LedgerUnavailableError
         terms = await self._current_terms()
         principal, asked = request.principal, request.model_asked
-        applied = terms.prices.price(principal.workspace_id, asked, request.model_served, request.created)
+        applied = terms.prices.price(principal.workspace_id, request.price_key, request.created)
         price = None if applied is None else applied.price
         hosted = terms.prices.hosted(asked, request.created)
         if not (terms.limits.keys() & {principal.workspace_id, principal.organization_id}):
             return Reservation(request, price, hosted)
         if price is None:
-            raise UnknownPriceError(asked)
+            raise UnknownPriceError(request.price_key.asked)
         amount = worst_cost(price, request.max_prompt_tokens, request.max_completion_tokens)
         if not amount:
             return Reservation(request, price, hosted)

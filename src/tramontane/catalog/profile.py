@@ -28,5 +28,7 @@ class ModelProfile:
     yields: bool = False
     """Nobody chose these aliases: a model that somebody named one of them for goes before it."""
     owned_by: str = "tramontane"
+    listed_as: str | None = None
+    """What the price list calls it, if it is served under another id."""
     default_repetition_penalty: float = 1.0
     """Of chat answers in prose, if the request says nothing; 1 is none."""

@@ -1,8 +1,12 @@
 """One request, from its arrival to its last byte."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from tramontane.core.principal import Principal
+
+MODEL_HEADER: Final = "x-tramontane-model"
+"""Names the model that really answered, whatever id it was asked for under."""
 
 
 @dataclass(frozen=True, slots=True)

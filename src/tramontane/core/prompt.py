@@ -42,6 +42,8 @@ class TokensPrompt:
     """In the order of their tokens."""
     audios: Sequence[PromptAudio] = ()
     """Likewise."""
+    affinity: bytes | None = None
+    """What the prompts of one conversation have in common, for engines that have several caches."""
 
     def __len__(self) -> int:
         return len(self.token_ids)

@@ -12,9 +12,11 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from tramontane.core.events import FinishReason
+from tramontane.core.events import Event, FinishReason
 from tramontane.core.prompt import TokensPrompt
+from tramontane.core.remote import Dialect, RemoteRequest, RunningUsage
 from tramontane.core.sampling import SamplingParams
+from tramontane.core.usage import Usage
 
 
 class Ability(StrEnum):
@@ -28,6 +30,8 @@ class Ability(StrEnum):
     """Reads `TokensPrompt.images`."""
     AUDIO = "audio"
     """Reads `TokensPrompt.audios`."""
+    ROUTED = "routed"
+    """Has several caches, and reads `TokensPrompt.affinity` to find the right one."""
     SCRIPTED = "scripted"
     """Says what somebody wrote before, who answers for its form: no grammar is asked of it."""
 
@@ -127,5 +131,41 @@ class EmbeddingEngine(Engine, Protocol):
 
         Raises:
             InvalidRequestError, EngineUnavailableError, EngineError: as in `GenerationEngine.generate`.
+        """
+        ...
+
+
+@runtime_checkable
+class CompletionEngine(Engine, Protocol):
+    """An engine that takes a request as its client has put it, and answers in events: other servers."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """How it wants to be spoken to."""
+        ...
+
+    def complete(self, request: RemoteRequest, used: RunningUsage) -> AsyncGenerator[Event]:
+        """The answers as they come, the last end of one with the usage of all. `used` is kept up to date.
+
+        Closing the generator ends the request where it runs.
+
+        Raises:
+            InvalidRequestError: what the server says of the request.
+            CapacityError: it has too much to do.
+            EngineUnavailableError: it does not answer, and has not begun to.
+            EngineError: it failed on the way; what was yielded before stands.
+        """
+        ...
+
+
+@runtime_checkable
+class RemoteEmbeddingEngine(Engine, Protocol):
+    """An engine that turns texts into vectors, with a tokenizer of its own: other servers."""
+
+    async def embed_texts(self, texts: Sequence[str]) -> tuple[npt.NDArray[np.float32], Usage | None]:
+        """One vector a text, in order: shape [texts, dimension], and what that used, if the server says it.
+
+        Raises:
+            InvalidRequestError, CapacityError, EngineUnavailableError, EngineError: as of `CompletionEngine`.
         """
         ...

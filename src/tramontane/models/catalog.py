@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from typing import cast
 
 from tramontane.catalog.names import names_of
-from tramontane.errors import FeatureNotEnabledError, InvalidModelError
-from tramontane.models.loaded import EmbeddingModel, GenerationModel
+from tramontane.errors import ConfigurationError, FeatureNotEnabledError, InvalidModelError
+from tramontane.models.loaded import AnyEmbeddingModel, AnyGenerationModel
+from tramontane.models.loader import ModelT
 from tramontane.models.served import ServedModel
 
-AnyModel = ServedModel[GenerationModel] | ServedModel[EmbeddingModel]
+AnyModel = ServedModel[AnyGenerationModel] | ServedModel[AnyEmbeddingModel]
 
 
 class Catalog:
@@ -54,7 +55,7 @@ class Catalog:
         """The ids of `ids_of` that are other models' names."""
         return tuple(name for name in model.profile.aliases if self._by_id[name] is model)
 
-    def generation(self, model_id: str, feature: str) -> ServedModel[GenerationModel]:
+    def generation(self, model_id: str, feature: str) -> ServedModel[AnyGenerationModel]:
         """The model for a completion; `feature` is what to call it in the refusal.
 
         Raises:
@@ -66,9 +67,9 @@ class Catalog:
             raise InvalidModelError(model_id)
         if not generates(model):
             raise FeatureNotEnabledError(feature)
-        return cast("ServedModel[GenerationModel]", model)
+        return cast("ServedModel[AnyGenerationModel]", model)
 
-    def embedding(self, model_id: str) -> ServedModel[EmbeddingModel]:
+    def embedding(self, model_id: str) -> ServedModel[AnyEmbeddingModel]:
         """The model for embeddings.
 
         Raises:
@@ -77,7 +78,28 @@ class Catalog:
         model = self._by_id.get(model_id)
         if model is None or generates(model):
             raise InvalidModelError(model_id)
-        return cast("ServedModel[EmbeddingModel]", model)
+        return cast("ServedModel[AnyEmbeddingModel]", model)
+
+    def with_spill(self, model: ServedModel[ModelT]) -> Sequence[ServedModel[ModelT]]:
+        """`model`, and behind it those that take its requests when it cannot, as far as they are served."""
+        behind = [self._by_id.get(model_id) for model_id in model.settings.spill]
+        others = [other for other in behind if other is not None and other.task == model.task]
+        return (model, *cast("list[ServedModel[ModelT]]", others))
+
+    def check_spill(self) -> None:
+        """Return if every model that is to take over requests is there, and can.
+
+        Raises:
+            ConfigurationError: one is not.
+        """
+        for model in self._models:
+            for model_id in model.settings.spill:
+                other = self._by_id.get(model_id)
+                if other is None or other is model or other.task != model.task:
+                    raise ConfigurationError(
+                        f"spill of model {model.name}: {model_id} is no other model of its task that is "
+                        f"served. Name the id of another [[models]] table."
+                    )
 
     def _set(self, models: Sequence[AnyModel]) -> None:
         names = names_of([model.profile for model in models])

@@ -7,7 +7,7 @@ from typing import cast
 from tramontane.core.clock import Clock
 from tramontane.models.catalog import AnyModel
 from tramontane.models.fake import FakeLoader
-from tramontane.models.loaded import EmbeddingModel, GenerationModel
+from tramontane.models.loaded import AnyEmbeddingModel, AnyGenerationModel
 from tramontane.models.loader import Loader
 from tramontane.models.memory import SharedMemory
 from tramontane.models.openvino import OpenVinoLoader
@@ -15,7 +15,7 @@ from tramontane.models.preparation import PreparedModel
 from tramontane.models.served import ServedModel
 from tramontane.settings import ModelSettings, Settings
 
-AnyLoader = Loader[GenerationModel] | Loader[EmbeddingModel]
+AnyLoader = Loader[AnyGenerationModel] | Loader[AnyEmbeddingModel]
 
 
 class ModelFactory:
@@ -42,12 +42,22 @@ class ModelFactory:
         Raises:
             ConfigurationError, ModelStoreError: it cannot be served.
         """
-        return [await self._served(loader) for loader in self._loaders(model, prepared)]
+        return [await self._served(loader) for loader in await self._loaders(model, prepared)]
 
-    def _loaders(self, model: ModelSettings, prepared: Sequence[PreparedModel]) -> Sequence[AnyLoader]:
+    async def _loaders(self, model: ModelSettings, prepared: Sequence[PreparedModel]) -> Sequence[AnyLoader]:
         match model.engine:
             case "fake":
                 return [cast("AnyLoader", FakeLoader(self._settings, model))]
+            case "upstream":
+                # With its HTTP client, which most servers do without.
+                from tramontane.models.upstream import (  # noqa: PLC0415 - see above
+                    UpstreamLoader,
+                    ask_servers,
+                )
+
+                facts, text = await ask_servers(model), prepared[0].artifact if prepared else None
+                upstream = UpstreamLoader(model, facts, text, strict=self._settings.strict)
+                return [cast("AnyLoader", upstream)]
             case "openvino":
                 strict = self._settings.strict
                 return [cast("AnyLoader", OpenVinoLoader(one, strict=strict)) for one in prepared]

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 
 from tramontane.catalog.profile import ModelProfile
 from tramontane.core.vocabulary import Vocabulary
-from tramontane.engines.protocol import EmbeddingEngine, GenerationEngine
+from tramontane.engines.protocol import (
+    CompletionEngine,
+    EmbeddingEngine,
+    GenerationEngine,
+    RemoteEmbeddingEngine,
+)
+from tramontane.prompts.dialects.requests import RemoteRenderer
 from tramontane.prompts.fim import GapRenderer
 from tramontane.prompts.renderer import Renderer
 from tramontane.prompts.tokenizer import InputTokenizer
@@ -46,4 +52,41 @@ class EmbeddingModel:
         return (self.admission, self.brief)
 
 
-LoadedModel = GenerationModel | EmbeddingModel
+@dataclass(frozen=True, slots=True)
+class RemoteModel:
+    """A model that continues text elsewhere: it gets requests as their clients have put them."""
+
+    profile: ModelProfile
+    engine: CompletionEngine
+    admission: Admission
+    strict: bool = False
+    """Ids of tool calls must have the hosted API's form."""
+
+    @property
+    def admissions(self) -> Sequence[Admission]:
+        """All that its requests wait in."""
+        return (self.admission,)
+
+    @property
+    def renderer(self) -> RemoteRenderer:
+        """What puts requests to it: in the dialect of its servers, as far as that is known by now."""
+        return RemoteRenderer(self.engine.dialect, self.profile.default_temperature, self.strict)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteEmbeddingModel:
+    """A model that turns texts into vectors elsewhere."""
+
+    profile: ModelProfile
+    engine: RemoteEmbeddingEngine
+    admission: Admission
+
+    @property
+    def admissions(self) -> Sequence[Admission]:
+        """All that its requests wait in."""
+        return (self.admission,)
+
+
+AnyGenerationModel = GenerationModel | RemoteModel
+AnyEmbeddingModel = EmbeddingModel | RemoteEmbeddingModel
+LoadedModel = AnyGenerationModel | AnyEmbeddingModel

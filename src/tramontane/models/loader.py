@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 from tramontane.catalog.profile import ModelProfile
 from tramontane.core.prompt import Modality
 from tramontane.engines.protocol import Ability
-from tramontane.models.loaded import EmbeddingModel, LoadedModel
+from tramontane.models.loaded import GenerationModel, LoadedModel
 from tramontane.scheduling.admission import Admission
 from tramontane.schemas.chat import ReasoningEffort
 from tramontane.settings import ModelSettings
@@ -28,6 +28,8 @@ class Traits:
     abilities: Set[Ability] = frozenset()
     """Of its engine."""
     embedding_dimension: int | None = None
+    checks_itself: bool = False
+    """Whoever answers knows best what can be asked of it, and refuses the rest."""
 
 
 class Loader(Protocol[ModelT]):
@@ -67,8 +69,8 @@ class Loader(Protocol[ModelT]):
 
 
 def traits_of(made: LoadedModel, abilities: Set[Ability], embedding_dimension: int | None = None) -> Traits:
-    """The traits that the prompts of `made` and the `abilities` of its engine amount to."""
-    if isinstance(made, EmbeddingModel):
+    """The traits that the prompts of `made`, if they are ours, and its engine's `abilities` amount to."""
+    if not isinstance(made, GenerationModel):
         return Traits(abilities=abilities, embedding_dimension=embedding_dimension)
     chat = made.chat
     return Traits(

@@ -6,13 +6,17 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from tramontane.catalog.definition import ModelDefinition
 from tramontane.catalog.resolve import adapted_model, define_model
 from tramontane.engines.openvino.convert import convert_in_subprocess
 from tramontane.errors import ConfigurationError
+from tramontane.models.servers import speaks_tokens
 from tramontane.settings import ModelSettings
 from tramontane.weights.artifact import Artifact
 from tramontane.weights.progress import FetchProgress
+from tramontane.weights.source import HubSource
 from tramontane.weights.store import ModelStore
 
 
@@ -40,6 +44,36 @@ class PreparedModel:
     """It is another one with an adapter, and stands in for nothing."""
 
 
+def has_files(model: ModelSettings) -> bool:
+    """Whether anything has to be on this machine for it.
+
+    Raises:
+        ConfigurationError: its settings do not go together.
+    """
+    match model.engine:
+        case "fake":
+            return False
+        case "upstream":
+            return speaks_tokens(model)
+        case _:
+            return True
+
+
+def defined(model: ModelSettings) -> ModelDefinition:
+    """The model whose files are meant; without its weights if others have them.
+
+    Raises:
+        ConfigurationError: there is no such model.
+    """
+    if model.engine != "upstream":
+        return define_model(model)
+    definition = define_model(model.model_copy(update={"task": "generate"}))
+    if isinstance(definition.source, HubSource) and not definition.source.file:
+        text = msgspec.structs.replace(definition.source, text_only=True)
+        return msgspec.structs.replace(definition, source=text)
+    return definition
+
+
 class Preparation:
     """Makes models ready to be loaded. Blocks; quick when all is here.
 
@@ -53,6 +87,21 @@ class Preparation:
         self._store = store
         self._cache_dir = cache_dir
         self._progress = progress
+
+    def prepare(
+        self, settings: ModelSettings, definition: ModelDefinition, path: Path
+    ) -> Sequence[PreparedModel]:
+        """Whatever its engine needs of the files at `path`.
+
+        Raises:
+            ConfigurationError, ModelStoreError: as of `convert`.
+        """
+        if settings.engine == "upstream":
+            # With the readers of all kinds of files, which most starts do without.
+            from tramontane.weights.text_side import read_text_artifact  # noqa: PLC0415 - see above
+
+            return [PreparedModel(settings, definition, read_text_artifact(path, self._cache_dir))]
+        return self.convert(settings, definition, path)
 
     def convert(
         self, settings: ModelSettings, definition: ModelDefinition, path: Path

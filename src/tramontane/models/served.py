@@ -19,7 +19,7 @@ from tramontane.errors import (
     EngineUnavailableError,
     TramontaneError,
 )
-from tramontane.models.loaded import EmbeddingModel, GenerationModel
+from tramontane.models.loaded import EmbeddingModel, LoadedModel, RemoteEmbeddingModel
 from tramontane.models.loader import Loader, ModelT
 from tramontane.models.memory import SharedMemory
 from tramontane.models.state import ModelState, Phase
@@ -73,7 +73,8 @@ class ServedModel(Generic[ModelT]):
         self.settings = loader.settings
         self.admission = loader.admission
         self.admissions = made.admissions
-        self.task: Task = "generate" if isinstance(made, GenerationModel) else "embed"
+        embeds = isinstance(made, EmbeddingModel | RemoteEmbeddingModel)
+        self.task: Task = "embed" if embeds else "generate"
         self.traits = loader.traits(made)
         self._loader = loader
         self._made = made if self.settings.load == "start" else None
@@ -353,7 +354,7 @@ class ServedModel(Generic[ModelT]):
         self._enter_phase(Phase.UNLOADING)
         self._work = asyncio.create_task(self._unload(model), name=f"unload {self.name}")
 
-    async def _unload(self, model: GenerationModel | EmbeddingModel) -> None:
+    async def _unload(self, model: LoadedModel) -> None:
         try:
             await model.engine.close()
         except Exception:

@@ -1,23 +1,32 @@
 """Embeddings: texts in, vectors out."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
+
+import numpy as np
+import numpy.typing as npt
 
 from tramontane.billing.entities import Endpoint
 from tramontane.core.context import RequestContext
 from tramontane.core.usage import Usage
 from tramontane.errors import ContextLengthError, EmbeddingBatchError, InvalidRequestError
 from tramontane.models.catalog import Catalog
-from tramontane.models.loaded import EmbeddingModel
+from tramontane.models.loaded import AnyEmbeddingModel, EmbeddingModel, RemoteEmbeddingModel
+from tramontane.models.served import ServedModel
+from tramontane.prompts.dialects.size import prompt_size
 from tramontane.prompts.tokenizer import EncodedBatch
 from tramontane.schemas.embeddings import EmbeddingRequest
 from tramontane.serving.embedding_formats import Numbers, encode, quantize
 from tramontane.serving.features import EMBEDDING_FIELDS, check_features
 from tramontane.serving.leasing import leased
-from tramontane.serving.metering import Metering, Order
+from tramontane.serving.metering import Meter, Metering, Order
 from tramontane.serving.offload import off_loop
 from tramontane.serving.recording import Recorder, record
+from tramontane.serving.relay import say_estimated
+from tramontane.serving.spilling import first_of
 
 MAX_INPUTS: Final = 512
 MAX_INPUT_TOKENS: Final = 8192
@@ -41,6 +50,15 @@ class EmbeddingResult:
     """The tokens that the model read, special ones included."""
     truncated_inputs: int
     """Inputs within the hosted limits of which a smaller stand-in model read the beginning only."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Embedded:
+    """The vectors as an engine makes them."""
+
+    vectors: npt.NDArray[np.float32]
+    usage: Usage
+    truncated_inputs: int
 
 
 class EmbeddingService:
@@ -67,23 +85,63 @@ class EmbeddingService:
         order = Order(Endpoint.EMBEDDINGS, request.model, metadata=request.metadata)
         meter = await self._metering.admit(context, order, served.profile.id)
         _check_size(texts)
-        async with leased(served, meter) as model:
-            batch = await _encode(model, texts)
-            usage = Usage(prompt_tokens=sum(map(len, batch.token_ids)))
-            admission = model.brief if usage.prompt_tokens <= BRIEF_TOKENS else model.admission
-            async with meter.running(usage.prompt_tokens, 0, lambda: Usage(0)):
-                async with meter.deadline(), admission.slot(context.principal.workspace_id):
-                    meter.start()
-                    vectors = await model.engine.embed(batch.token_ids)
-                await meter.settle(usage)
+        models = self._catalog.with_spill(served)
+        answer = first_of(context, meter, models, partial(self._answer, context, texts, meter))
+        async with aclosing(answer) as answers:
+            embedded = await anext(answers)
         if self._recorder is not None:
             record(self._recorder, context, request)
-        numbers = quantize(vectors[:, :dimension], request.output_dtype)
+        numbers = quantize(embedded.vectors[:, :dimension], request.output_dtype)
         return EmbeddingResult(
             vectors=[encode(vector, request.encoding_format) for vector in numbers],
-            usage=usage,
-            truncated_inputs=batch.truncated,
+            usage=embedded.usage,
+            truncated_inputs=embedded.truncated_inputs,
         )
+
+    async def _answer(
+        self,
+        context: RequestContext,
+        texts: Sequence[str],
+        meter: Meter,
+        served: ServedModel[AnyEmbeddingModel],
+    ) -> AsyncGenerator[_Embedded]:
+        """The vectors of one model, once."""
+        async with leased(served, meter) as model:
+            if isinstance(model, RemoteEmbeddingModel):
+                embedded = await _remote(context, model, texts, meter)
+            else:
+                embedded = await _local(context, model, texts, meter)
+        yield embedded
+
+
+async def _local(
+    context: RequestContext, model: EmbeddingModel, texts: Sequence[str], meter: Meter
+) -> _Embedded:
+    batch = await _encode(model, texts)
+    usage = Usage(prompt_tokens=sum(map(len, batch.token_ids)))
+    admission = model.brief if usage.prompt_tokens <= BRIEF_TOKENS else model.admission
+    async with meter.running(usage.prompt_tokens, 0, lambda: Usage(0)):
+        async with meter.deadline(), admission.slot(context.principal.workspace_id):
+            meter.start()
+            vectors = await model.engine.embed(batch.token_ids)
+        await meter.settle(usage)
+    return _Embedded(vectors, usage, batch.truncated)
+
+
+async def _remote(
+    context: RequestContext, model: RemoteEmbeddingModel, texts: Sequence[str], meter: Meter
+) -> _Embedded:
+    """What the texts have of tokens only the server knows."""
+    size = prompt_size({"input": texts})
+    async with meter.running(min(size.most, MAX_TOKENS), 0, lambda: Usage(0)):
+        async with meter.deadline(), model.admission.slot(context.principal.workspace_id):
+            meter.start()
+            vectors, usage = await model.engine.embed_texts(texts)
+        if usage is None:
+            usage = Usage(min(size.likely, MAX_TOKENS))
+            say_estimated(context, model.profile.id)
+        await meter.settle(usage)
+    return _Embedded(vectors, usage, truncated_inputs=0)
 
 
 def _check_size(texts: Sequence[str]) -> None:

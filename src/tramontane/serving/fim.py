@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from tramontane.billing.entities import Endpoint
@@ -10,19 +11,21 @@ from tramontane.core.context import RequestContext
 from tramontane.core.events import Event
 from tramontane.errors import FeatureNotEnabledError
 from tramontane.models.catalog import Catalog
-from tramontane.models.loaded import GenerationModel
+from tramontane.models.loaded import AnyGenerationModel, GenerationModel, RemoteModel
 from tramontane.models.served import ServedModel
 from tramontane.parsing.suffix import suffix_anchor
 from tramontane.scheduling.admission import Lane
 from tramontane.schemas.fim import FIMCompletionRequest
 from tramontane.serving.assemble import Completion, assemble
 from tramontane.serving.features import FIM_FIELDS, check_features
-from tramontane.serving.generation import Generation, generate
+from tramontane.serving.generation import Generation, generate, routed
 from tramontane.serving.leasing import leased
-from tramontane.serving.metering import Metering, Order
+from tramontane.serving.metering import Meter, Metering, Order
 from tramontane.serving.offload import off_loop
 from tramontane.serving.recording import Recorder, Recording
+from tramontane.serving.relay import Relay, relay
 from tramontane.serving.sampling import context_length, room_for_answer, sampling_params, stop_strings
+from tramontane.serving.spilling import first_of
 from tramontane.serving.superseding import Superseding
 
 FEATURE: Final = "FIM completion"
@@ -53,28 +56,51 @@ class FimService:
         served = self._model(request)
         order = Order(Endpoint.FIM, request.model, stream=bool(request.stream), metadata=request.metadata)
         meter = await self._metering.admit(context, order, served.profile.id)
-        async with leased(served, meter) as model:
-            generation = await _generation(model, request)
-            answer = generate(context, model, generation, meter)
-            if request.prompt_cache_key:
-                key = (context.principal.workspace_id, request.prompt_cache_key)
-                answer = self._superseding.run(key, answer)
-            if self._recorder is not None:
-                answer = Recording(self._recorder, context, request).follow(answer)
-            async with aclosing(answer) as events:
-                async for event in events:
-                    yield event
+        models = self._catalog.with_spill(served)
+        answer = first_of(context, meter, models, partial(self._answer, context, request, meter))
+        if request.prompt_cache_key:
+            key = (context.principal.workspace_id, request.prompt_cache_key)
+            answer = self._superseding.run(key, answer)
+        if self._recorder is not None:
+            answer = Recording(self._recorder, context, request).follow(answer)
+        async with aclosing(answer) as events:
+            async for event in events:
+                yield event
 
     async def complete(self, context: RequestContext, request: FIMCompletionRequest) -> Completion:
         """The answer as a whole. Raises as `stream` does."""
         return await assemble(self.stream(context, request))
 
-    def _model(self, request: FIMCompletionRequest) -> ServedModel[GenerationModel]:
+    async def _answer(
+        self,
+        context: RequestContext,
+        request: FIMCompletionRequest,
+        meter: Meter,
+        served: ServedModel[AnyGenerationModel],
+    ) -> AsyncGenerator[Event]:
+        """The answer of one model."""
+        _check(served)
+        async with leased(served, meter) as model:
+            if isinstance(model, RemoteModel):
+                remote = model.renderer.fim(request, context.principal.workspace_id)
+                answer = relay(context, model, Relay(remote, request.max_tokens, Lane.FIM), meter)
+            else:
+                generation = routed(await _generation(model, request), model, request, context)
+                answer = generate(context, model, generation, meter)
+            async with aclosing(answer) as events:
+                async for event in events:
+                    yield event
+
+    def _model(self, request: FIMCompletionRequest) -> ServedModel[AnyGenerationModel]:
         model = self._catalog.generation(request.model, FEATURE)
-        if not model.profile.capabilities.completion_fim:
-            raise FeatureNotEnabledError(FEATURE)
+        _check(model)
         check_features(request, FIM_FIELDS)
         return model
+
+
+def _check(model: ServedModel[AnyGenerationModel]) -> None:
+    if not model.profile.capabilities.completion_fim:
+        raise FeatureNotEnabledError(FEATURE)
 
 
 async def _generation(model: GenerationModel, request: FIMCompletionRequest) -> Generation:

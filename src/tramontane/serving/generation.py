@@ -16,16 +16,20 @@ from tramontane.core.prompt import TokensPrompt
 from tramontane.core.sampling import SamplingParams
 from tramontane.core.usage import Usage
 from tramontane.core.vocabulary import Vocabulary
-from tramontane.engines.protocol import EngineDelta
+from tramontane.engines.protocol import Ability, EngineDelta
 from tramontane.errors import EngineError
 from tramontane.models.loaded import GenerationModel
 from tramontane.parsing.parser import AnswerParser
 from tramontane.parsing.stop import StopStrings
 from tramontane.parsing.suffix import SuffixAnchor
+from tramontane.prompts.dialects.affinity import affinity
 from tramontane.scheduling.admission import Lane
+from tramontane.schemas.chat import ChatCompletionRequest
+from tramontane.schemas.fim import FIMCompletionRequest
 from tramontane.schemas.sampling import MAX_SEED
 from tramontane.serving.answer import Answer
 from tramontane.serving.interleave import interleave
+from tramontane.serving.metered import Worst, metered
 from tramontane.serving.metering import Meter
 from tramontane.serving.sampling import Room
 
@@ -83,6 +87,19 @@ class Generation:
         return self.params if seed is None else replace(self.params, seed=(seed + index) & MAX_SEED)
 
 
+def routed(
+    generation: Generation,
+    model: GenerationModel,
+    request: ChatCompletionRequest | FIMCompletionRequest,
+    context: RequestContext,
+) -> Generation:
+    """The same, with what the conversation is known by, for an engine that chooses between caches."""
+    if Ability.ROUTED not in model.engine.info.abilities:
+        return generation
+    key = affinity(request, context.principal.workspace_id)
+    return replace(generation, prompt=replace(generation.prompt, affinity=key))
+
+
 class Tally:
     """The usage of a generation.
 
@@ -118,7 +135,7 @@ class Tally:
         return None if self._unfinished else self.so_far()
 
 
-async def generate(
+def generate(
     context: RequestContext, model: GenerationModel, generation: Generation, meter: Meter
 ) -> AsyncGenerator[Event]:
     """The answers to one request, interleaved as they come. The last event comes when all is in the ledger.
@@ -132,24 +149,9 @@ async def generate(
     """
     answers = [generation.answer(index, model.vocabulary) for index in range(generation.n)]
     tally = Tally(len(generation.prompt), answers)
-    last: ChoiceEnd | None = None
     most = generation.room.max_tokens * generation.n
-    async with meter.running(len(generation.prompt), most, tally.so_far):
-        async with (
-            meter.deadline() as deadline,
-            aclosing(_events(context, model, generation, meter, answers, tally)) as events,
-        ):
-            async for event in events:
-                if isinstance(event, ChoiceEnd) and event.usage is not None:
-                    last = event
-                else:
-                    deadline.pause()
-                    yield event
-                    deadline.resume()
-        if last is None or last.usage is None:
-            raise EngineError("The engine ended without an answer.")
-        await meter.settle(last.usage)
-    yield last
+    events = _events(context, model, generation, meter, answers, tally)
+    return metered(meter, Worst(len(generation.prompt), most), tally.so_far, events)
 
 
 async def _events(

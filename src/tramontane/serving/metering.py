@@ -11,13 +11,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tramontane.billing.entities import BillableRequest, Endpoint, Outcome, Reservation, Status
+from tramontane.billing.entities import BillableRequest, Endpoint, Outcome, PriceKey, Reservation, Status
 from tramontane.billing.service import BillingService
 from tramontane.core.clock import Clock
 from tramontane.core.context import RequestContext
 from tramontane.core.deadlines import Deadlines
 from tramontane.core.usage import Usage
-from tramontane.errors import ApiError, EngineError
+from tramontane.errors import ApiError, CapacityError, EngineError, EngineUnavailableError
 from tramontane.limits.service import Admitted, LimitsService
 from tramontane.observability.requests import FinishedRequest, RequestObserver
 from tramontane.serving.deadline import Deadline
@@ -112,7 +112,9 @@ class Meter:
         self._run = means.run
         self._context = context
         self._order = order
-        self._served = served
+        self._first_served = self._served = served
+        self._priced_as: PriceKey | None = None
+        self._can_hand_over = False
         self._admitted = admitted
         self._queued: float | None = None
         self._first_token: float | None = None
@@ -142,6 +144,10 @@ class Meter:
         except BaseException as error:
             if self._is_settled:
                 raise
+            if self._is_handed_over(error):
+                self._billing.release(reservation)
+                self._is_started = False
+                raise
             outcome = self._outcome(used(), error)
             if self._is_started or not isinstance(error, Exception):
                 self._run(self._settle_cut(reservation, outcome))
@@ -153,6 +159,20 @@ class Meter:
         """What ends the request if it takes too long."""
         self._deadline = Deadline(self._deadlines, self._elapsed())
         return self._deadline
+
+    def serve(self, served: str, listed_as: str | None = None, *, can_hand_over: bool = False) -> None:
+        """Say who is going to answer, before `running`. The limits stay those of the model asked for.
+
+        Args:
+            served: id of the model; another one than was asked for has taken the request over, and its price
+                is paid.
+            listed_as: what the price list calls the model, if it is not by the id.
+            can_hand_over: if it has no room or is not there, another one comes, and nothing is billed yet.
+        """
+        asked = self._order.model if served == self._first_served else served
+        self._served = served
+        self._priced_as = PriceKey(asked, served, listed_as)
+        self._can_hand_over = can_hand_over
 
     def start(self) -> None:
         """The engine begins: from now on an error is billed too."""
@@ -189,6 +209,14 @@ class Meter:
         except Exception:
             logger.exception("What a cut request used cannot be settled")
 
+    def _is_handed_over(self, error: BaseException) -> bool:
+        """Another model takes the request, of which nothing is answered yet."""
+        return (
+            self._can_hand_over
+            and self._first_token is None
+            and isinstance(error, CapacityError | EngineUnavailableError)
+        )
+
     def _billable(self, prompt_tokens: int, max_completion_tokens: int) -> BillableRequest:
         return BillableRequest(
             request_id=self._context.request_id,
@@ -201,6 +229,7 @@ class Meter:
             max_completion_tokens=max_completion_tokens,
             created=self._context.created,
             metadata=self._order.metadata,
+            priced_as=self._priced_as,
         )
 
     def _outcome(self, usage: Usage, error: BaseException | None) -> Outcome:

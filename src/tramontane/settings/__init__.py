@@ -16,6 +16,7 @@ from tramontane.settings.models import (
 from tramontane.settings.names import BASE_URL_VARIABLE, CONFIG_VARIABLE, env_name, option_name
 from tramontane.settings.server import MIN_PASSWORD_LENGTH, Plan
 from tramontane.settings.tree import Settings
+from tramontane.settings.upstream import UpstreamSettings, read_key
 from tramontane.settings.values import (
     FILE_ONLY,
     MAY_BE_PATH,
@@ -43,11 +44,13 @@ __all__ = [
     "Settings",
     "Task",
     "Unset",
+    "UpstreamSettings",
     "default_config_file",
     "env_name",
     "load_settings",
     "named_models",
     "option_name",
     "parse_duration",
+    "read_key",
     "revealed",
 ]

@@ -6,19 +6,23 @@
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from tramontane.settings.upstream import UpstreamSettings
 from tramontane.settings.values import MAY_BE_PATH, NEVER, Duration, Unset
 
 if TYPE_CHECKING:
     from tramontane.settings.tree import Settings
 
-EngineName = Literal["openvino", "fake"]
+EngineName = Literal["openvino", "upstream", "fake"]
 LoadTime = Literal["start", "use", "command"]
 Quantization = Literal["auto", "none", "int8", "int4", "int4-32", "int4-128"]
 Task = Literal["generate", "embed"]
+
+UPSTREAM_SLOTS: Final = 256
+"""Of a model that other servers serve, unless the operator says something else: they queue themselves."""
 
 
 class ModelDefaults(BaseModel):
@@ -28,7 +32,8 @@ class ModelDefaults(BaseModel):
 
     engine: EngineName = Field(
         "openvino",
-        description="`openvino` runs the model on the CPU; `fake` answers from a script, without weights.",
+        description="`openvino` runs the model on the CPU; `upstream` asks other servers; `fake` answers "
+        "from a script, without weights.",
     )
     load: LoadTime = Field(
         "start",
@@ -92,6 +97,23 @@ class ModelSettings(ModelDefaults):
         description="Folders of LoRA adapters, each of which makes another model of this one.",
     )
 
+    spill: Annotated[tuple[str, ...], Unset("none")] = Field(
+        (),
+        description="Ids of other models of this server that take its requests, in this order, while its "
+        "queue is full or its engine is not there; see docs/engines.md.",
+    )
+    upstream: Annotated[UpstreamSettings | None, Unset("none")] = Field(
+        None, description="The servers of a model with the engine `upstream`: a table of its own, see below."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_upstream(cls, table: Any) -> Any:  # noqa: ANN401 - whatever the file has
+        """A table of servers says by itself which engine is meant."""
+        if isinstance(table, dict) and table.get("upstream") is not None:
+            return {"engine": "upstream", **table}
+        return table
+
     @field_validator("aliases")
     @classmethod
     def _are_names(cls, aliases: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -101,6 +123,12 @@ class ModelSettings(ModelDefaults):
 
     @model_validator(mode="after")
     def _names_something(self) -> "ModelSettings":
+        if (self.engine == "upstream") is not (self.upstream is not None):
+            raise ValueError('must have engine = "upstream" and a table [models.upstream], or neither')
+        if self.upstream is not None:
+            if self.id is None:
+                raise ValueError('must have an id: id = "mistral-large"')
+            return self
         if self.model is None and self.task is None:
             raise ValueError('must name a model, or at least a task: model = "organisation/name"')
         return self
@@ -123,4 +151,6 @@ def completed(settings: ModelDefaults, model: ModelSettings) -> ModelSettings:
     """`model`, with what it leaves open as `settings` have it."""
     given = model.model_fields_set
     defaults = {name: getattr(settings, name) for name in ModelDefaults.model_fields if name not in given}
+    if model.upstream is not None and "slots" in defaults and "slots" not in settings.model_fields_set:
+        defaults["slots"] = UPSTREAM_SLOTS
     return model.model_copy(update=defaults)

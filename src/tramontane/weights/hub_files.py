@@ -58,6 +58,8 @@ def needed_files(listing: HubListing, source: HubSource) -> NeededFiles:
     Raises:
         ModelStoreError: there is no such file, or nothing that could be loaded; says what there is.
     """
+    if source.text_only:
+        return NeededFiles(_companions(listing, ()))
     if source.file is not None:
         return _of_gguf(listing, _named(listing, source.file))
     if source.quantization is not None:

@@ -49,6 +49,8 @@ class HubSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     """One GGUF file of the repository."""
     quantization: str | None = None
     """The GGUF file of this quantisation, for instance "Q4_K_M"."""
+    text_only: bool = False
+    """Without its weights: what is needed to write prompts and to read answers."""
 
     @property
     def reference(self) -> str:
@@ -60,7 +62,8 @@ class HubSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     @property
     def folder(self) -> str:
         """The name of its folder in the store, one for each thing that can be referred to."""
-        return self.reference.replace("/", "--").replace(":", "--")
+        part = "--text" if self.text_only else ""
+        return self.reference.replace("/", "--").replace(":", "--") + part
 
 
 class LocalSource(msgspec.Struct, frozen=True, tag_field="kind", tag="local"):

@@ -2,6 +2,7 @@ from decimal import Decimal
 
 import pytest
 
+from tramontane.billing.entities import PriceKey
 from tramontane.billing.prices.price_book import PriceBook
 from tramontane.billing.prices.price_list import price_list
 from tramontane.billing.prices.repository import EVERY_WORKSPACE, PriceOverride
@@ -22,7 +23,7 @@ def override(workspace_id, model, figure, valid_from=0):
 
 
 def looked_up(*overrides, asked=ASKED, at=NOW):
-    applied = PriceBook(price_list(), overrides).price(OURS, asked, SERVED, at)
+    applied = PriceBook(price_list(), overrides).price(OURS, PriceKey(asked, SERVED), at)
     return applied and applied.price
 
 

@@ -27,6 +27,6 @@ async def create_embeddings(
     request: Request, body: Body, context: ContextDep, services: ServicesDep
 ) -> Response:
     """Turn texts into vectors."""
-    result = await unless_disconnected(request.receive, services.embeddings.embed(context, body))
     context.headers.update(model_headers(services.served_model_id(body.model)))
+    result = await unless_disconnected(request.receive, services.embeddings.embed(context, body))
     return embedding_response(context, body.model, result, context.headers)

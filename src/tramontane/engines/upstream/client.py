@@ -149,8 +149,8 @@ class UpstreamClient:
 
 
 _JSON: Final = {"content-type": "application/json", "accept": "text/event-stream, application/json"}
-_FAULTS: Final = (aiohttp.ClientError, OSError, TimeoutError, ValueError, RuntimeError)
-"""The last one is what aiohttp says of a connection or a session that was closed."""
+_FAULTS: Final = (aiohttp.ClientError, OSError, TimeoutError, ValueError, RuntimeError, AssertionError)
+"""The last two are what aiohttp says of a connection or a session that was closed meanwhile."""
 
 
 async def _more(content: aiohttp.StreamReader, deadline: float) -> bytes:

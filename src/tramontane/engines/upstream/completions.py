@@ -8,7 +8,8 @@ import orjson
 
 from tramontane.core.clock import Clock, SystemClock
 from tramontane.core.events import Event
-from tramontane.core.remote import RemoteRequest, RunningUsage
+from tramontane.core.remote import Dialect, RemoteRequest, RunningUsage
+from tramontane.engines.protocol import EngineInfo
 from tramontane.engines.upstream.connection import Connection
 from tramontane.engines.upstream.facts import Facts
 from tramontane.engines.upstream.options import PoolOptions
@@ -22,12 +23,27 @@ class UpstreamCompletionEngine:
     Args:
         options: the servers.
         model: its name there.
+        dialect: that they speak; None finds out.
+        slots: told to the caller, not enforced.
     """
 
-    def __init__(self, options: PoolOptions, model: str, clock: Clock | None = None) -> None:
-        self._connection = Connection(options, clock or SystemClock())
-        self._model = model
-        self._facts: Facts | None = None
+    def __init__(
+        self,
+        options: PoolOptions,
+        model: str,
+        dialect: Dialect | None = None,
+        *,
+        slots: int = 256,
+        clock: Clock | None = None,
+    ) -> None:
+        self._connection = Connection(options, model, clock or SystemClock())
+        self._dialect = dialect
+        self._slots = slots
+
+    @property
+    def info(self) -> EngineInfo:
+        """Known once `start` has returned. What is known of a vocabulary is the server's."""
+        return self._connection.info(self._slots)
 
     @property
     def running(self) -> int:
@@ -36,13 +52,19 @@ class UpstreamCompletionEngine:
 
     @property
     def facts(self) -> Facts | None:
-        """What a server said of the model at the start; None if none did."""
-        return self._facts
+        """What a server has said of the model; None if none has yet."""
+        return self._connection.facts
+
+    @property
+    def dialect(self) -> Dialect:
+        """That of OpenAI, until something else is known."""
+        if self._dialect is not None:
+            return self._dialect
+        return self.facts.dialect if self.facts else Dialect.OPENAI
 
     async def start(self) -> None:
         """Find out what can be found out. Servers may come later."""
         await self._connection.open()
-        self._facts = await self._connection.facts(self._model)
 
     async def close(self) -> None:
         """Let go of the servers."""
@@ -61,8 +83,7 @@ class UpstreamCompletionEngine:
             EngineUnavailableError: none answers.
             EngineError: one failed on the way.
         """
-        name = self._facts.model if self._facts and self._facts.model else self._model
-        body = orjson.dumps({**request.body, "model": name, "stream": True})
+        body = orjson.dumps({**request.body, "model": self._connection.model, "stream": True})
         ask = partial(self._answer if request.is_streamed else self._whole_answer, request, body, used)
         async with aclosing(self._connection.ask(request.affinity, ask)) as events:
             async for event in events:

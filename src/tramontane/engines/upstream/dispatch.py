@@ -47,6 +47,8 @@ async def dispatch(
                         has_begun = True
                         yield item
         except ReplicaError as error:
+            if pool.is_closed:
+                raise EngineUnavailableError from error
             failure = error
             _log(replica, error)
             if has_begun or len(tried) > retries:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from tramontane.engines.upstream.client import UpstreamClient
@@ -23,18 +24,28 @@ class HealthMonitor:
     Servers have their own place for that: `/health/ready` (Tramontane), `/health` (vLLM, llama.cpp, Text
     Embeddings Inference), and the list of models (the hosted API). The first that a server knows is kept. A
     server without any is well when it answers at all.
+
+    Args:
+        client: asks.
+        pool: the servers.
+        interval: seconds between two looks.
+        then: called after each.
     """
 
-    def __init__(self, client: UpstreamClient, pool: Pool, interval: float) -> None:
+    def __init__(
+        self, client: UpstreamClient, pool: Pool, interval: float, then: Callable[[], Awaitable[None]]
+    ) -> None:
         self._client = client
         self._pool = pool
         self._interval = interval
+        self._then = then
         self._paths: dict[Replica, str] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def check(self) -> None:
-        """Ask all servers once."""
+        """Ask all servers once, and go on with `then`."""
         await asyncio.gather(*map(self._check, self._pool.replicas))
+        await self._then()
 
     def start(self) -> None:
         """Ask from now on."""

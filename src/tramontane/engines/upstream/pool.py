@@ -31,6 +31,8 @@ class Pool:
             for url in options.urls
         ]
         self._ring = HashRing(options.urls)
+        self.is_closed = False
+        """Nobody is to be asked any more."""
 
     @property
     def outstanding(self) -> int:

@@ -199,7 +199,9 @@ class AnswerReader:
         if said.prompt_tokens is not None and said.prompt_tokens >= 0:
             self._used.prompt_tokens = said.prompt_tokens
         if said.completion_tokens is not None and said.completion_tokens >= 0:
-            self._used.completion_tokens = said.completion_tokens
+            # llama.cpp's server tells those of one answer, however many there are.
+            least = self._used.pieces if len(self._answers) > 1 else 0
+            self._used.completion_tokens = max(said.completion_tokens, least)
         self._used.cached_tokens = max(said.cached_tokens, 0)
 
 

@@ -8,7 +8,12 @@ import orjson
 
 from tramontane.core.text import printable
 from tramontane.engines.upstream.failures import BusyError, MisconfiguredError, ReplicaError
-from tramontane.errors import ApiError, ContextLengthError, UpstreamRefusalError
+from tramontane.errors import (
+    ApiError,
+    ContextLengthError,
+    InvalidModelError,
+    UpstreamRefusalError,
+)
 
 _MAX_MESSAGE: Final = 2000
 _BUSY_SECONDS: Final = 1.0
@@ -40,7 +45,17 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> ApiError | 
         return MisconfiguredError(said)
     if not 400 <= status < 500 or status in _PASSING:
         return ReplicaError(said)
-    return _context_error(message) or UpstreamRefusalError(message)
+    return _context_error(message) or _refused(message, body)
+
+
+def _refused(message: str, body: bytes) -> UpstreamRefusalError | MisconfiguredError:
+    """With the hosted type and code, if the body has the hosted shape."""
+    match _object(body):
+        case {"object": "error", "type": str(kind), "code": str(code)}:
+            if kind == InvalidModelError.type:  # the name of the model is ours
+                return MisconfiguredError(message)
+            return UpstreamRefusalError(message, kind, code)
+    return UpstreamRefusalError(message)
 
 
 def in_band(event: bytes) -> ApiError | ReplicaError:

@@ -73,3 +73,17 @@ def test_everything_else_is_the_fault_of_the_server(status):
     error = refused(status, b"upstream connect error")
 
     assert type(error) is ReplicaError
+
+
+def test_a_hosted_refusal_keeps_its_type_and_code():
+    body = {"object": "error", "message": "top_p must be 1", "type": "invalid_sampling", "code": "3054"}
+
+    error = refused(400, body)
+
+    assert error.body() | body == error.body()
+
+
+def test_a_model_that_the_server_does_not_know_is_ours_to_mend():
+    body = {"object": "error", "message": "Invalid model: x", "type": "invalid_model", "code": "1500"}
+
+    assert isinstance(refused(400, body), MisconfiguredError)
