@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 REFERENCE := .venv-reference
 # What only `make bench-server` needs.
 PEERS := .venv-peers
+# What only `make audit` and `make sbom` need.
+AUDIT := .venv-audit
 # And what only `make test-vllm` needs.
 VLLM := .venv-vllm
 
@@ -51,6 +53,17 @@ chaos: $(VENV)/.dev ## Workers, databases, Redis, disks and clients that fail in
 
 soak: $(VENV)/.dev ## Half an hour of clients of every kind, then a reckoning (ARGS="--minutes 8 --engine fake")
 	$(BIN)/python -m bench.soak $(ARGS)
+
+$(AUDIT)/.ready: requirements/audit.txt
+	@test -x $(AUDIT)/bin/python || $(PYTHON) -m venv $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements/audit.txt
+	@touch $@
+
+audit: $(AUDIT)/.ready ## Look the pinned dependencies up in the list of known holes (needs the network)
+	$(AUDIT)/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements/serve.txt
+
+sbom: $(AUDIT)/.ready ## Write sbom.json, the bill of materials
+	$(AUDIT)/bin/cyclonedx-py requirements requirements/serve.txt --output-file sbom.json
 
 $(REFERENCE)/.ready: requirements/reference.txt
 	@test -x $(REFERENCE)/bin/python || $(PYTHON) -m venv $(REFERENCE)
