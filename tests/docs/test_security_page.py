@@ -16,7 +16,7 @@ def test_the_tests_that_it_names_are_there():
         source = path.read_text() if path.exists() else ""
         names = place.split("::") if place else []
         if not source or not all(
-            re.search(rf"^\s*(async def|def|class) {name}\b", source, re.M) for name in names
+            re.search(rf"^\s*(async def|def|class) {name}\b", source, re.MULTILINE) for name in names
         ):
             missing.append(f"{file}::{place}")
     assert missing == []
