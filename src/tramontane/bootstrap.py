@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from starlette.types import ASGIApp
 
@@ -29,8 +30,9 @@ from tramontane.limits.memory import MemoryLimitStore
 from tramontane.limits.override_service import OverrideService
 from tramontane.limits.service import LimitsService
 from tramontane.limits.store import LimitStore
-from tramontane.models.catalog import AnyModel, Catalog
+from tramontane.models.catalog import Catalog
 from tramontane.models.factory import ModelFactory, start_together
+from tramontane.models.job import Job
 from tramontane.models.memory import SharedMemory
 from tramontane.models.preparation import (
     Preparation,
@@ -39,13 +41,14 @@ from tramontane.models.preparation import (
     defined,
     has_files,
 )
+from tramontane.models.service import ModelService
 from tramontane.observability.metrics import Metrics
 from tramontane.serving.chat import ChatService
 from tramontane.serving.embeddings import EmbeddingService
 from tramontane.serving.fim import FimService
 from tramontane.serving.metering import Metering
 from tramontane.serving.states import ServerStates
-from tramontane.settings import Settings, named_models, revealed
+from tramontane.settings import ModelSettings, Settings, named_models, revealed
 from tramontane.storage.database import Database
 from tramontane.transcripts.entities import Retention
 from tramontane.transcripts.recorder import TranscriptRecorder
@@ -55,6 +58,9 @@ from tramontane.weights.store import HubAccess, ModelStore
 if TYPE_CHECKING:
     from tramontane.weights.hub import HubListing
     from tramontane.weights.hub_files import NeededFiles
+
+_RESTORE_SECONDS: Final = 10.0
+"""How long a start waits for models that were added to an earlier run; what is fetched anew comes later."""
 
 PreparedModels = Sequence[PreparedModel]
 """Without those of the fake engine, which need no files."""
@@ -175,8 +181,8 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
         transcripts.start()
         stack.push_async_callback(transcripts.close)
         recorder = transcripts if settings.transcripts else None
-        catalog = Catalog(await _served_models(settings, prepared, clock, stack))
-        catalog.check_spill()
+        models = await _models(settings, prepared, database, clock, stack)
+        catalog = models.catalog
         metrics.registry.register(ServerStates(catalog, billing, limit_store, lifecycle))
         services = Services(
             accounts=accounts,
@@ -187,6 +193,7 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
             spending=SpendingService(database, clock),
             usage=usage,
             catalog=catalog,
+            models=models,
             chat=ChatService(catalog, metering, recorder=recorder),
             fim=FimService(catalog, metering, recorder),
             embeddings=EmbeddingService(catalog, metering, recorder),
@@ -226,18 +233,28 @@ def _limit_store(settings: Settings, clock: Clock) -> LimitStore:
     return FailoverLimitStore(shared, local)
 
 
-async def _served_models(
-    settings: Settings, prepared: PreparedModels, clock: Clock, stack: AsyncExitStack
-) -> Sequence[AnyModel]:
+async def _models(
+    settings: Settings, prepared: PreparedModels, database: Database, clock: Clock, stack: AsyncExitStack
+) -> ModelService:
     """All models; those that are loaded at the start, side by side, are loaded when this returns."""
     limit = None if settings.memory_limit is None else int(settings.memory_limit)
     factory = ModelFactory(settings, SharedMemory(limit, memory_of_machine), clock)
-    models = [
-        model
-        for named in named_models(settings)
-        for model in await factory.serve(named, [one for one in prepared if one.settings == named])
-    ]
-    for model in models:
-        stack.push_async_callback(model.close)
-    await start_together(models)
+    catalog = Catalog()
+    models = ModelService(settings, catalog, factory, partial(_prepare_added, settings), database, clock)
+    stack.push_async_callback(models.close)
+    for named in named_models(settings):
+        catalog.add(await factory.serve(named, [one for one in prepared if one.settings == named]))
+    catalog.check_spill()
+    await start_together(list(catalog))
+    await models.restore()
+    await models.settle(_RESTORE_SECONDS)
     return models
+
+
+def _prepare_added(
+    settings: Settings, model: ModelSettings, job: Job, accepts_licence: bool
+) -> Sequence[PreparedModel]:
+    """What a job does in its thread."""
+    accepted = settings.model_copy(update={"accept_licence": settings.accept_licence or accepts_licence})
+    store = model_store(accepted, job.fetching, to_run=True)
+    return Preparation(store, settings.cache_dir, job, job.is_cancelled.is_set).fetch(model)

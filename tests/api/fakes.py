@@ -137,6 +137,7 @@ def fake_services(chat=None, fim=None, embeddings=None, engine=None):
         spending=None,
         usage=None,
         catalog=Catalog([served(chat_model), served(embedding_model)]),
+        models=None,
         chat=chat or FakeCompletions(),
         fim=fim or FakeCompletions(),
         embeddings=embeddings or FakeEmbeddings(),

@@ -15,6 +15,7 @@ from tramontane.api.routes import (
     admin_api_keys,
     admin_billing,
     admin_limits,
+    admin_models,
     admin_workspaces,
     chat,
     embeddings,
@@ -59,6 +60,7 @@ def create_app(services: Services, settings: Settings) -> FastAPI:
         admin_admin_keys,
         admin_limits,
         admin_billing,
+        admin_models,
         health,
         metrics,
     ):

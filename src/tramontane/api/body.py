@@ -150,6 +150,8 @@ def _not_an_object(value: object) -> RequestValidationError:
 
 def _detail(detail: dict[str, Any]) -> dict[str, Any]:
     detail["loc"] = ["body", *detail["loc"]]
+    if isinstance(raised := detail.get("ctx", {}).get("error"), Exception):  # by a validator of ours
+        detail["ctx"] = {"error": str(raised)}
     if not _is_small(detail["input"]):
         del detail["input"]
     return detail

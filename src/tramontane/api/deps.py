@@ -21,6 +21,7 @@ from tramontane.core.principal import PRINCIPAL_IN_SCOPE, AdminPrincipal, Princi
 from tramontane.errors import AuthenticationError
 from tramontane.limits.override_service import OverrideService
 from tramontane.models.catalog import Catalog
+from tramontane.models.service import ModelService
 from tramontane.observability.metrics import Metrics
 from tramontane.serving.chat import ChatService
 from tramontane.serving.embeddings import EmbeddingService
@@ -40,6 +41,7 @@ class Services:
     spending: SpendingService
     usage: UsageService
     catalog: Catalog
+    models: ModelService
     chat: ChatService
     fim: FimService
     embeddings: EmbeddingService

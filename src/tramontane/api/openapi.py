@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from tramontane.api.refusals import ERRORS, refusals
-from tramontane.schemas.admin import accounts, billing, limits
+from tramontane.schemas.admin import accounts, billing, limits, models
 from tramontane.schemas.chat import ChatCompletionRequest
 from tramontane.schemas.completions import ChatCompletionResponse, CompletionChunk
 from tramontane.schemas.embeddings import EmbeddingRequest, EmbeddingResponse
@@ -30,6 +30,7 @@ REQUESTS = (
     accounts.RotateKeyRequest,
     limits.LimitOverride,
     billing.SetSpendLimitRequest,
+    models.AddModelRequest,
 )
 RESPONSES = (
     ChatCompletionResponse,
@@ -48,6 +49,11 @@ RESPONSES = (
     limits.WorkspaceLimitsCard,
     billing.SpendLimitCard,
     billing.UsageCard,
+    models.ServedModelCard,
+    models.ServedModelCardList,
+    models.RemovedModelCard,
+    models.ModelJobCard,
+    models.ModelJobCardList,
 )
 
 

@@ -1,6 +1,6 @@
 """From a name to files that an engine can load: fetched, converted, and known for what they are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -81,12 +81,31 @@ class Preparation:
         store: fetches them.
         cache_dir: where what is converted lies.
         progress: is told of it.
+        is_stopped: asked during a conversion, which ends when it says so; a fetch ends by what `progress`
+            raises.
     """
 
-    def __init__(self, store: ModelStore, cache_dir: Path, progress: PreparationProgress) -> None:
+    def __init__(
+        self,
+        store: ModelStore,
+        cache_dir: Path,
+        progress: PreparationProgress,
+        is_stopped: Callable[[], bool] | None = None,
+    ) -> None:
         self._store = store
         self._cache_dir = cache_dir
         self._progress = progress
+        self._is_stopped = is_stopped
+
+    def fetch(self, settings: ModelSettings) -> Sequence[PreparedModel]:
+        """Whatever the engine of the model that `settings` name needs, fetched first.
+
+        Raises:
+            ConfigurationError: they name no model, or one for another task.
+            ModelStoreError: it cannot be had.
+        """
+        definition = defined(settings)
+        return self.prepare(settings, definition, self._store.fetch(definition.source))
 
     def prepare(
         self, settings: ModelSettings, definition: ModelDefinition, path: Path
@@ -137,4 +156,5 @@ class Preparation:
             quantization=settings.quantization,
             adapter=adapter,
             on_start=partial(self._progress.converting, definition.id),
+            is_stopped=self._is_stopped,
         )

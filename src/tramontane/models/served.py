@@ -182,14 +182,22 @@ class ServedModel(Generic[ModelT]):
         Raises:
             ConflictError: it is in use.
         """
+        self.check_unload(force=force)
+        if self.settings.load == "command":
+            self._may_load = False
+        await self._drop()
+
+    def check_unload(self, *, force: bool) -> None:
+        """Return if it may be unloaded now.
+
+        Raises:
+            ConflictError: it is in use.
+        """
         if (self._users or self._waiting) and not force:
             raise ConflictError(
                 f"Model {self.name} is in use by {self._users + self._waiting} requests. Wait for them to "
                 f"end, or unload it with force, which breaks them off."
             )
-        if self.settings.load == "command":
-            self._may_load = False
-        await self._drop()
 
     async def unload_if_idle(self) -> None:
         """Take it out of memory unless somebody uses it by now."""

@@ -16,6 +16,7 @@ from tramontane.weights.artifact import Artifact
 from tramontane.weights.quantization_setting import Quantization
 
 CONVERSION = "tramontane.engines.openvino.conversion"
+_ASK_SECONDS = 0.25
 REFUSED = 3
 """Exit status of a conversion whose standard output is the reason for the user."""
 
@@ -28,6 +29,7 @@ def convert_in_subprocess(
     quantization: Quantization = "auto",
     adapter: Path | None = None,
     on_start: Callable[[], None] | None = None,
+    is_stopped: Callable[[], bool] | None = None,
 ) -> Artifact:
     """The artifact of the weights `source`, a GGUF file or a folder. Blocks while it is made.
 
@@ -38,6 +40,7 @@ def convert_in_subprocess(
         quantization: in how many bits the matrices are kept.
         adapter: folder of a LoRA adapter that is worked into the weights.
         on_start: called if there is something to convert, before that begins.
+        is_stopped: asked several times a second; the conversion is ended when it says so.
 
     Raises:
         ModelStoreError: the weights are missing, damaged or not supported, or the artifact cannot be written.
@@ -49,13 +52,28 @@ def convert_in_subprocess(
     if on_start is not None:
         on_start()
     command = [sys.executable, "-P", "-m", CONVERSION, json.dumps(_arguments(job, cache_dir))]
-    child = subprocess.run(  # noqa: S603 - our own module, and no shell
-        command, stdin=subprocess.DEVNULL, capture_output=True, check=False
-    )
+    child = _run(command, is_stopped or (lambda: False))
     # A process that fails after its work is done, as native libraries do at times, has done it.
     if artifact := find_artifact(path):
         return artifact
     raise ModelStoreError(_reason(source, child))
+
+
+def _run(command: list[str], is_stopped: Callable[[], bool]) -> "subprocess.CompletedProcess[bytes]":
+    with subprocess.Popen(  # noqa: S603 - our own module, and no shell
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        try:
+            while True:
+                try:
+                    output, errors = child.communicate(timeout=_ASK_SECONDS)
+                except subprocess.TimeoutExpired:
+                    if is_stopped():
+                        raise ModelStoreError("The conversion was stopped.") from None
+                else:
+                    return subprocess.CompletedProcess(command, child.returncode, output, errors)
+        finally:
+            child.kill()
 
 
 def _arguments(job: Job, cache_dir: Path) -> dict[str, str | None]:

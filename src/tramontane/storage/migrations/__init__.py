@@ -12,7 +12,7 @@ from sqlalchemy import Connection, inspect, text
 from tramontane.errors import StorageError
 from tramontane.storage.tables import metadata
 
-HEAD: Final = "0006"
+HEAD: Final = "0007"
 """The revision of `storage.tables`. Revisions are numbers of four digits, so that they can be compared."""
 
 

@@ -17,10 +17,12 @@ from tramontane.storage.tables.billing import (
 from tramontane.storage.tables.console import console_links, console_sessions
 from tramontane.storage.tables.limits import limit_overrides
 from tramontane.storage.tables.members import audit_log, member_invitations, member_workspaces, members
+from tramontane.storage.tables.models import added_models
 from tramontane.storage.tables.schema import metadata
 from tramontane.storage.tables.transcripts import transcripts
 
 __all__ = [
+    "added_models",
     "admin_keys",
     "api_keys",
     "audit_log",
