@@ -17,7 +17,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "chat": "Chat with a model in this terminal.",
     "workspaces": "Manage workspaces: what keys, limits and usage belong to.",
     "keys": "Manage API keys and admin keys.",
-    "models": "List, plan, fetch, check and remove models.",
+    "models": "List, plan, fetch, check and remove models; load and unload those of a server.",
     "limits": "Show and change the limits of workspaces.",
     "usage": "Show what was used and what it cost.",
     "spend": "Show and set spending limits.",

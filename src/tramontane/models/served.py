@@ -163,6 +163,8 @@ class ServedModel(Generic[ModelT]):
         self.begin_load()
         while self._phase is not Phase.LOADED:
             await self._wait_for_work()
+        if self.settings.keep_alive and self._idle_since is None:
+            self._rest()
 
     def begin_load(self) -> None:
         """As `load`, without waiting for the end of it; the state says what comes of it."""

@@ -141,6 +141,15 @@ async def test_what_was_loaded_by_command_waits_for_a_first_use_before_it_rests(
     assert await phase(model) is Phase.UNLOADED
 
 
+async def test_what_was_loaded_by_command_and_never_used_rests_too(world):
+    model = world.model(keep_alive="1m")
+    await model.load()
+    await world.pass_time(59)
+    await model.load()  # it is loaded: nothing happens
+    await world.pass_time(1)
+    assert await phase(model) is Phase.UNLOADED
+
+
 async def test_without_an_end_to_keep_alive_nothing_is_unloaded(world):
     model = world.model()
     await use(model)
