@@ -11,7 +11,7 @@ from tramontane.cli.models_served import add, drop, load, ps, unload
 
 @click.group()
 def models() -> None:
-    """List, plan, fetch, check and remove models; load and unload those of a running server.
+    """List, plan, fetch, check and remove models; load and unload those of a server.
 
     ps, load, unload, add and drop speak to a server, with an admin key; all others look at the disk.
 
