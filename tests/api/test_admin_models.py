@@ -154,6 +154,9 @@ async def test_what_cannot_be_added_is_said_at_once(admin):
     assert (await refusal(engine="fake", task="generate", id="first"))[0] == 409
     status, body = await refusal(engine="openvino", model="/nowhere/x.gguf")
     assert (status, "no file or folder here" in body["message"]) == (400, True)
+    upstream = {"urls": ["http://10.0.0.1/v1"], "api_key_env": "HOME"}
+    status, body = await refusal(id="elsewhere", upstream=upstream)
+    assert (status, "in the settings file only" in body["message"]) == (400, True)
     assert (await refusal(slots=0, model="x"))[0] == 422
     assert (await refusal(modle="x"))[0] == 422
     assert (await refusal())[0] == 422
