@@ -1,5 +1,6 @@
 """The composition root: settings → adapters → services → app. What is opened here is closed here."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ from tramontane.models.preparation import (
 )
 from tramontane.models.service import ModelService
 from tramontane.observability.metrics import Metrics
+from tramontane.observability.tracing import Tracing, otlp_exporter
 from tramontane.serving.chat import ChatService
 from tramontane.serving.embeddings import EmbeddingService
 from tramontane.serving.fim import FimService
@@ -171,7 +173,7 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
             limits,
             billing,
             clock,
-            [metrics],
+            [metrics, *_tracing(settings, stack)],
             Deadlines(settings.first_token_timeout, settings.request_timeout),
         )
         stack.push_async_callback(metering.close)
@@ -217,6 +219,15 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
             console_token=None if sessions.has_password else await sessions.new_link_token(),
             lifecycle=lifecycle,
         )
+
+
+def _tracing(settings: Settings, stack: AsyncExitStack) -> Sequence[Tracing]:
+    """What makes spans, if somebody wants them."""
+    if settings.otlp_endpoint is None:
+        return ()
+    tracing = Tracing(otlp_exporter(settings.otlp_endpoint))
+    stack.push_async_callback(asyncio.to_thread, tracing.close)
+    return (tracing,)
 
 
 def _limit_store(settings: Settings, clock: Clock) -> LimitStore:

@@ -8,7 +8,7 @@ import tramontane
 from tramontane.api.deps import Services
 from tramontane.api.direct import Direct
 from tramontane.api.errors import add_error_handlers
-from tramontane.api.middleware import BodyLimit, HeadAsGet, Preflight, RequestScope, Stopping
+from tramontane.api.middleware import BodyLimit, HeadAsGet, Preflight, RequestScope, Stopping, TraceParent
 from tramontane.api.openapi import describe
 from tramontane.api.routes import (
     admin_admin_keys,
@@ -72,6 +72,8 @@ def create_app(services: Services, settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit, max_body_bytes=settings.max_body_bytes)
     app.add_middleware(HeadAsGet)
     app.add_middleware(Preflight)
+    if settings.otlp_endpoint:
+        app.add_middleware(TraceParent)
     app.add_middleware(Stopping, lifecycle=services.lifecycle)
     app.add_middleware(RequestScope, metrics=services.metrics)  # the last one added is the outermost
     return app

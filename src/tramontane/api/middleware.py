@@ -15,6 +15,7 @@ from tramontane.core.lifecycle import Lifecycle
 from tramontane.errors import EngineUnavailableError, RequestTooLargeError
 from tramontane.observability.logging import correlation_id
 from tramontane.observability.metrics import UNFORESEEN, Metrics
+from tramontane.observability.tracing import traceparent
 
 logger = logging.getLogger(__name__)
 
@@ -129,6 +130,19 @@ class Stopping:
             await error_response(error)(scope, receive, send_and_close)
         else:
             await self._app(scope, receive, send_and_close)
+
+
+class TraceParent:
+    """Notes the span of the caller, for the spans of its request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request pass."""
+        if scope["type"] == "http":
+            traceparent.set(Headers(scope=scope).get("traceparent"))
+        await self._app(scope, receive, send)
 
 
 class HeadAsGet:

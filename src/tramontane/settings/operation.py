@@ -1,10 +1,10 @@
 """What the server lets be seen of itself."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from tramontane.settings.values import Duration
+from tramontane.settings.values import Duration, Unset
 
 
 class OperationSettings(BaseModel):
@@ -14,6 +14,11 @@ class OperationSettings(BaseModel):
         "admin",
         description="Who may read `/metrics`: programs of this machine and admin keys (`admin`), everybody "
         "(`open`), or nobody; see docs/observability.md.",
+    )
+    otlp_endpoint: Annotated[str | None, Unset("no traces")] = Field(
+        None,
+        description="Collector that spans of requests are sent to by OTLP over HTTP, for instance "
+        "`http://127.0.0.1:4318`; needs `tramontane[tracing]`, see docs/observability.md.",
     )
     first_token_timeout: Duration = Field(
         600.0,
