@@ -12,7 +12,7 @@ AUDIT := .venv-audit
 # And what only `make test-vllm` needs.
 VLLM := .venv-vllm
 
-.PHONY: help install serve test test-unit test-reference test-vllm golden-reference lint format types bench bench-server bench-console docs vendor screenshots lock clean
+.PHONY: help install serve test test-unit test-reference test-vllm golden-reference lint format types bench bench-server bench-console bench-guard docs vendor screenshots lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -112,6 +112,9 @@ bench-server: $(VENV)/.dev $(PEERS)/.ready ## Measure the server without a model
 
 bench-console: $(VENV)/.dev ## First paint of each page of the console with 100,000 requests in the ledger, and its queries (needs Chromium)
 	$(BIN)/python -m bench.console $(ARGS)
+
+bench-guard: $(VENV)/.dev ## Count the instructions of a request and a chunk beside a kept reference (needs valgrind)
+	$(BIN)/python -m bench.guard $(ARGS)
 
 docs: $(VENV)/.dev ## Write the generated pages of docs/ anew
 	$(BIN)/python -m scripts.generate_docs
