@@ -38,8 +38,8 @@ def plenty():
     return MachineMemory(10**12, 10**12)
 
 
-def served(model):
+def served(model, **settings):
     """The model as one that is loaded, whose engine is started already."""
-    one = ServedModel(MadeLoader(model), model, SharedMemory(None, plenty), FakeClock())
+    one = ServedModel(MadeLoader(model, **settings), model, SharedMemory(None, plenty), FakeClock())
     one._model, one._phase = model, Phase.LOADED
     return one

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tramontane.errors import ConfigurationError
-from tramontane.settings import NEVER, ModelSettings, load_settings, named_models, parse_duration
+from tramontane.settings import NEVER, ModelSettings, load_settings, named_models, parse_duration, read_key
 
 
 @pytest.fixture
@@ -126,3 +126,54 @@ def test_a_model_outlives_its_writing_as_json():
     written = model.model_dump_json(exclude_unset=True)
 
     assert ModelSettings.model_validate_json(written) == model
+
+
+UPSTREAM = '[[models]]\nid = "large"\n[models.upstream]\nurls = ["http://gpu1:8000/v1/", "https://b/v1"]\n'
+
+
+def test_a_table_of_servers_says_by_itself_which_engine_is_meant(config):
+    (model,) = named_models(load_settings(config(UPSTREAM)))
+
+    assert model.engine == "upstream"
+    assert model.upstream.urls == ("http://gpu1:8000/v1", "https://b/v1")
+    assert model.slots == 256
+    (model,) = named_models(load_settings(config("slots = 7\n" + UPSTREAM)))
+    assert model.slots == 7
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        (UPSTREAM.replace('id = "large"\n', ""), "must have an id"),
+        (UPSTREAM.replace("http://gpu1", "gpu1"), "must be URLs"),
+        (UPSTREAM.replace("gpu1:", "user:secret@gpu1:"), "without a user"),
+        (UPSTREAM.replace("https://b/v1", "http://gpu1:8000/v1"), "all be different"),
+        (UPSTREAM + 'api_key = "a"\napi_key_env = "B"', "one of api_key"),
+        (UPSTREAM + "first_token_timeout = 0", "longer than nothing"),
+        (UPSTREAM + "first_token_timeout = 'never'", "at most a day"),
+        (UPSTREAM + "colour = 3", "'colour'"),
+        (UPSTREAM.replace('id = "large"', 'id = "large"\nengine = "fake"'), "or neither"),
+        ('[[models]]\nid = "a"\nmodel = "b"\nengine = "upstream"', "or neither"),
+    ],
+)
+def test_a_table_of_servers_that_cannot_be_meant_is_refused(config, table, problem):
+    with pytest.raises(ConfigurationError, match=problem) as raised:
+        load_settings(config(table))
+    assert "secret" not in str(raised.value)
+
+
+def test_the_key_of_servers_is_where_the_settings_say(config, monkeypatch, tmp_path):
+    def key(line):
+        (model,) = named_models(load_settings(config(UPSTREAM + line)))
+        return read_key(model.upstream)
+
+    (tmp_path / "key").write_text(" from-a-file\n")
+    monkeypatch.setenv("KEY_THERE", "from-a-variable")
+
+    assert key("") is None
+    assert key('api_key = "itself"') == "itself"
+    assert key('api_key_env = "KEY_THERE"') == "from-a-variable"
+    assert key('api_key_file = "./key"') == "from-a-file"
+    for line in ('api_key_env = "NOT_THERE"', 'api_key_file = "./none"'):
+        with pytest.raises(ConfigurationError, match=line.split()[0]):
+            key(line)

@@ -27,6 +27,18 @@ def looked_up(*overrides, asked=ASKED, at=NOW):
     return applied and applied.price
 
 
+def test_a_model_that_is_not_listed_has_the_price_of_its_listed_name():
+    book = PriceBook(price_list(), [])
+    key = PriceKey("large-elsewhere", "large-elsewhere", ASKED)
+
+    assert book.price(OURS, key, NOW).price == LISTED
+    own = PriceBook(price_list(), [override(EVERY_WORKSPACE, "large-elsewhere", 4)])
+    assert own.price(OURS, key, NOW).price == price(4)
+    # What the operator takes for a stand-in of that name is not what the model behind it costs.
+    stand_in = PriceBook(price_list(), [override(EVERY_WORKSPACE, ASKED, 0)])
+    assert stand_in.price(OURS, key, NOW).price == LISTED
+
+
 def test_without_overrides_the_list_rules():
     assert looked_up() == LISTED
 

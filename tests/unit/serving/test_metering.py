@@ -4,11 +4,17 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.support.clock import FakeClock
-from tramontane.billing.entities import BillableRequest, Endpoint, Outcome, Reservation, Status
+from tramontane.billing.entities import BillableRequest, Endpoint, Outcome, PriceKey, Reservation, Status
 from tramontane.core.context import RequestContext
 from tramontane.core.principal import Principal
 from tramontane.core.usage import Usage
-from tramontane.errors import CapacityError, EngineError, LedgerUnavailableError, SpendingLimitError
+from tramontane.errors import (
+    CapacityError,
+    EngineError,
+    EngineUnavailableError,
+    LedgerUnavailableError,
+    SpendingLimitError,
+)
 from tramontane.serving.metering import Metering, Order
 
 pytestmark = pytest.mark.anyio
@@ -208,3 +214,42 @@ async def test_a_spent_budget_stops_a_request_before_it_runs(metering, billing, 
         async with meter.running(10, 300, lambda: Usage(0)):
             pytest.fail("it ran")
     assert not billing.released
+
+
+@pytest.mark.parametrize("refusal", [CapacityError(), EngineUnavailableError()])
+async def test_a_request_that_is_handed_over_is_billed_once_at_the_model_that_answers(
+    metering, limits, billing, context, refusal
+):
+    meter = await metering.admit(context, ORDER, "served")
+    meter.serve("served", can_hand_over=True)
+    with pytest.raises(type(refusal)):
+        await run(meter, refusal)
+    assert not billing.settled
+    assert billing.released == ["f" * 32]
+
+    meter.serve("hosted", "mistral-large-latest")
+    await run(meter)
+
+    assert limits.admitted == [("team", "served", True)]
+    assert [request.model_served for request in billing.reserved] == ["served", "hosted"]
+    assert billing.reserved[-1].price_key == PriceKey("hosted", "hosted", "mistral-large-latest")
+    assert [outcome.status for _, outcome in billing.settled] == [Status.OK]
+
+
+async def test_the_last_model_of_all_is_billed_even_if_it_is_not_there(metering, billing, context):
+    meter = await metering.admit(context, ORDER, "served")
+    meter.serve("served")
+
+    with pytest.raises(EngineUnavailableError):
+        await run(meter, EngineUnavailableError())
+    await metering.close()
+
+    assert [outcome.status for _, outcome in billing.settled] == [Status.ERROR]
+
+
+async def test_the_model_asked_for_pays_by_the_id_asked(metering, billing, context):
+    meter = await metering.admit(context, ORDER, "served")
+    meter.serve("served", "its-listed-name")
+    await run(meter)
+
+    assert billing.reserved[0].price_key == PriceKey("mistral-large-latest", "served", "its-listed-name")
