@@ -9,6 +9,8 @@ REFERENCE := .venv-reference
 PEERS := .venv-peers
 # What only `make audit` and `make sbom` need.
 AUDIT := .venv-audit
+# What only `make bench` needs beside.
+LLAMA := .venv-llama
 # And what only `make test-vllm` needs.
 VLLM := .venv-vllm
 
@@ -98,8 +100,14 @@ format: $(VENV)/.dev ## Rewrite the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev $(REFERENCE)/.ready ## Measure this machine beside peers; writes docs/performance.md (installs torch)
-	REFERENCE_PYTHON=$(REFERENCE)/bin/python $(BIN)/python -m bench $(ARGS)
+$(LLAMA)/.ready: requirements/llama-server.txt
+	@test -x $(LLAMA)/bin/python || $(PYTHON) -m venv $(LLAMA)
+	@echo "Installing llama.cpp's server into $(LLAMA) …"
+	@$(LLAMA)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements/llama-server.txt
+	@touch $@
+
+bench: $(VENV)/.dev $(REFERENCE)/.ready $(LLAMA)/.ready ## Measure this machine beside peers; writes docs/performance.md (installs torch)
+	REFERENCE_PYTHON=$(REFERENCE)/bin/python LLAMA_PYTHON=$(LLAMA)/bin/python $(BIN)/python -m bench $(ARGS)
 
 $(PEERS)/.ready: requirements/peers-server.txt
 	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)

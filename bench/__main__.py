@@ -10,10 +10,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import embeddings
+from bench import embeddings, peers
 from bench.document import write_part
 from bench.keystrokes import type_and_wait
 from bench.page import Figures, inference_sections, render
+from bench.random_gguf import write_random_gguf
 from bench.servers import bare_loop, resident_megabytes, tramontane
 from bench.streams import compare, first_token_seconds
 from tramontane.bootstrap import PreparedModels, prepare_models
@@ -68,6 +69,22 @@ async def measure_embeddings(machine: Machine) -> str:
         return await embeddings.section(server, model.artifact, source)
 
 
+async def measure_peers(machine: Machine) -> str:
+    """The built-in chat model beside llama.cpp's server."""
+    folder = machine.settings.cache_dir / "models" / "smollm2-135m-instruct"
+    gguf = next(iter(folder.glob("*.gguf")))
+    return await peers.section("The built-in model beside llama.cpp", str(gguf), gguf, peers.SMALL)
+
+
+async def measure_large_peers(machine: Machine) -> str:
+    """The same with a model of the size that people run, of random weights."""
+    folder = machine.settings.cache_dir / "models" / "smollm2-135m-instruct"
+    with tempfile.TemporaryDirectory() as root:
+        gguf = write_random_gguf(Path(root) / "random-1b.gguf", next(iter(folder.glob("*.gguf"))))
+        title = "A model of 1.1 billion random weights beside llama.cpp"
+        return await peers.section(title, str(gguf), gguf, peers.LARGE)
+
+
 async def _cold_start(settings: Settings) -> float:
     with tempfile.TemporaryDirectory() as cache_dir:
         (Path(cache_dir) / "models").symlink_to(settings.cache_dir / "models")
@@ -77,6 +94,8 @@ async def _cold_start(settings: Settings) -> float:
 
 SECTIONS: dict[str, Callable[[Machine], Awaitable[str]]] = {
     "inference": measure_inference,
+    "peers": measure_peers,
+    "large-peers": measure_large_peers,
     "embeddings": measure_embeddings,
 }
 """In the order of the page."""

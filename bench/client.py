@@ -23,15 +23,16 @@ async def stream_chat(base_url: str, key: str, body: dict[str, object]) -> Strea
     Raises:
         RuntimeError: the server answered anything but a whole stream.
     """
-    return await _stream(base_url, "/v1/chat/completions", key, body)
+    return await stream(base_url, "/v1/chat/completions", key, body)
 
 
 async def stream_fim(base_url: str, key: str, body: dict[str, object]) -> StreamResult:
     """Stream one fill-in-the-middle completion and time it, as `stream_chat`."""
-    return await _stream(base_url, "/v1/fim/completions", key, body)
+    return await stream(base_url, "/v1/fim/completions", key, body)
 
 
-async def _stream(base_url: str, path: str, key: str, body: dict[str, object]) -> StreamResult:
+async def stream(base_url: str, path: str, key: str, body: dict[str, object]) -> StreamResult:
+    """Stream one answer of any server that speaks the same protocol, as `stream_chat`."""
     address = urlsplit(base_url)
     payload = json.dumps(body | {"stream": True}).encode()
     reader, writer = await asyncio.open_connection(address.hostname, address.port)

@@ -15,6 +15,7 @@ from tramontane.errors import ConfigurationError, ModelStoreError, TramontaneErr
 COMMANDS: Final[Mapping[str, str]] = {
     "serve": "Start the server.",
     "chat": "Chat with a model in this terminal.",
+    "bench": "Measure how fast this machine answers, in about a minute.",
     "workspaces": "Manage workspaces: what keys, limits and usage belong to.",
     "keys": "Manage API keys and admin keys.",
     "models": "List, plan, fetch, check and remove models; load and unload those of a server.",
