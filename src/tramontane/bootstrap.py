@@ -20,7 +20,8 @@ from tramontane.billing.service import BillingService
 from tramontane.billing.spending.service import SpendingService
 from tramontane.billing.usage.service import UsageService
 from tramontane.catalog.licenses import require_acceptance
-from tramontane.catalog.machine import memory_of_machine
+from tramontane.catalog.machine import memory_of_machine, this_machine
+from tramontane.catalog.resolve import find_model
 from tramontane.console.app import beside, create_console
 from tramontane.console.parts import Live, Parts
 from tramontane.console.sessions import SessionService
@@ -58,6 +59,7 @@ from tramontane.weights.progress import FetchProgress
 from tramontane.weights.store import HubAccess, ModelStore
 
 if TYPE_CHECKING:
+    from tramontane.catalog.planning import PlannedModel
     from tramontane.weights.hub import HubListing
     from tramontane.weights.hub_files import NeededFiles
 
@@ -208,7 +210,7 @@ async def build(settings: Settings, prepared: PreparedModels) -> AsyncIterator[R
         workspace = await accounts.default_workspace()
         sessions = SessionService(database, clock, revealed(settings.console_password))
         api = create_app(services, settings)
-        live = Live(catalog, limits, limit_store, billing, metering.running)
+        live = Live(models, partial(_plan, settings), limits, limit_store, billing, metering.running)
         console = create_console(Parts.of(settings, clock, database, live, sessions, api))
         yield RunningServer(
             app=beside(api, console),
@@ -269,3 +271,17 @@ def _prepare_added(
     accepted = settings.model_copy(update={"accept_licence": settings.accept_licence or accepts_licence})
     store = model_store(accepted, job.fetching, to_run=True)
     return Preparation(store, settings.cache_dir, job, job.is_cancelled.is_set).fetch(model)
+
+
+def _plan(settings: Settings, name: str) -> "PlannedModel":
+    """What the model of this name would take on this machine."""
+    # With the hub's own library, which is slow to import, and which most starts do without.
+    from tramontane.catalog.planning import plan_model  # noqa: PLC0415 - see above
+
+    return plan_model(
+        find_model(name),
+        model_store(settings),
+        this_machine(settings.cache_dir),
+        context_tokens=settings.kv_cache_tokens,
+        quantization=settings.quantization,
+    )

@@ -1,6 +1,8 @@
 """What the console needs of the rest of the server."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 
@@ -17,17 +19,23 @@ from tramontane.limits.override_service import OverrideService
 from tramontane.limits.service import LimitsService
 from tramontane.limits.store import LimitStore
 from tramontane.models.catalog import Catalog
+from tramontane.models.service import ModelService
 from tramontane.serving.running import RunningRequests
 from tramontane.settings import Settings
 from tramontane.storage.database import Database
 from tramontane.transcripts.service import TranscriptService
+
+if TYPE_CHECKING:  # with the hub's own library, which is slow to import
+    from tramontane.catalog.planning import PlannedModel
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
     """What only this process knows."""
 
-    catalog: Catalog
+    models: ModelService
+    plan: Callable[[str], "PlannedModel"]
+    """What a model of this name would take; asks the hub, so it may take long. Raises TramontaneError."""
     limiter: LimitsService
     limit_store: LimitStore
     billing: BillingService
@@ -57,7 +65,7 @@ class Parts:
     @property
     def catalog(self) -> Catalog:
         """The models that are served."""
-        return self.live.catalog
+        return self.live.models.catalog
 
     @classmethod
     def of(
