@@ -28,7 +28,18 @@ print(list(reversed(items)))  # [3, 2, 1]
 """
 GAP = "number % 2 == 0"
 SCRIPT = {"rules": [{"match": "reverse a list", "answer": ANSWER}, {"match": "is_even", "answer": GAP}]}
-PAGES = ("keys", "workspaces", "usage", "requests", "limits", "models", "health")
+PAGES = (
+    "keys",
+    "workspaces",
+    "members",
+    "admin-keys",
+    "changes",
+    "usage",
+    "requests",
+    "limits",
+    "models",
+    "health",
+)
 
 
 def main() -> None:
@@ -39,7 +50,7 @@ def main() -> None:
         script = Path(folder) / "script.json"
         script.write_text(json.dumps(SCRIPT), encoding="utf-8")
         options = ["--engine", "fake", "--plan", "scale", "--fake-script", str(script)]
-        options += ["--fake-tokens-per-second", "400"]
+        options += ["--fake-tokens-per-second", "400", "--transcripts"]
         environment = {"TRAMONTANE_CONSOLE_PASSWORD": PASSWORD}
         with running_server(data_dir, Path(folder) / "cache", *options, env=environment) as server:
             fill_ledger(data_dir, 600, days=18)
@@ -76,6 +87,21 @@ def take(chromium, base_url: str) -> None:  # noqa: ANN001
     page.get_by_label("US dollars a month").fill("250")
     page.get_by_role("button", name="Save spending limit").click()
     shoot(page, "workspace")
+    page.goto("/console/members")
+    for name, address in (("Ada Lovelace", "ada@example.org"), ("Charles Babbage", "charles@example.org")):
+        page.goto("/console/members")
+        page.get_by_label("Name").fill(name)
+        page.get_by_label("E-mail address").fill(address)
+        page.get_by_label("Research").check()
+        page.get_by_role("button", name="Invite").click()
+    page.goto("/console/admin-keys")
+    page.get_by_label("Name").fill("Deployment")
+    page.get_by_role("button", name="Create admin key").click()
+    page.goto("/console/models/plan?model=smollm2-135m-instruct")
+    shoot(page, "model-plan")
+    page.goto("/console/requests")
+    page.locator("tbody a").first.click()
+    shoot(page, "request")
     for name in PAGES:
         page.goto(f"/console/{name}")
         shoot(page, name)

@@ -26,6 +26,7 @@ PAGES = [
     "/console/requests",
     "/console/limits",
     "/console/models",
+    "/console/models/plan?model=smollm2-135m-instruct",
     "/console/health",
     "/console/nothing",
 ]
@@ -255,3 +256,21 @@ def test_a_limit_that_is_hit_says_so_and_is_shown(page):
     page.goto("/console/requests")
     expect(page.get_by_role("row").nth(1)).to_contain_text("Small")
     expect(page.get_by_role("row").nth(1)).to_contain_text("playground")
+
+
+def test_a_model_is_planned_added_unloaded_and_removed(page):
+    page.goto("/console/models")
+    page.get_by_label("Another model", exact=True).fill("smollm2-135m-instruct")
+    page.get_by_role("button", name="Plan").click()
+    expect(page.get_by_role("row").filter(has_text="would be chosen")).to_contain_text("yes")
+    page.get_by_label("Id", exact=True).fill("second")
+    page.get_by_role("button", name="serve it").click()
+    expect(page.get_by_text("served now")).to_be_visible()
+    second = page.get_by_role("article").filter(has=page.get_by_role("heading", name="second"))
+    second.get_by_role("button", name="Load").click()
+    expect(second).to_contain_text("Ready")
+    second.get_by_role("button", name="Unload").click()
+    expect(second).to_contain_text("loaded with the next request")
+    page.on("dialog", lambda dialog: dialog.accept())
+    second.get_by_role("button", name="Remove").click()
+    expect(second).to_have_count(0)

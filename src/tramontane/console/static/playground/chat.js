@@ -214,7 +214,7 @@ async function answer(body) {
   }
   running = null;
   busy(false);
-  const foot = child(shown.item, "div", "foot");
+  const foot = child(shown.item, "div", "underneath");
   const stats = child(foot, "p", "stats");
   if (isAnswer) {
     const button = child(foot, "button", "quiet again", "Try again");
