@@ -201,7 +201,7 @@ async def test_a_full_disk(place, monkeypatch):
                 settled += 1
 
         assert len(await audit(database)) == settled
-        monkeypatch.setattr(sqlite, "_PRAGMAS", pragmas)
+        monkeypatch.setattr(sqlite, "_PRAGMAS", pragmas)  # there is room again, for the next connection
         database._backend._writer._engine.dispose()  # there is room again
         await written(database, settled + 1)
     await database.close()

@@ -4,6 +4,7 @@ What SQLAlchemy does at each execution (its cache of compiled statements, contex
 as long as what SQLite does then. PostgreSQL's asynchronous driver is reached through SQLAlchemy as ever.
 """
 
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, cast
@@ -40,8 +41,7 @@ class DriverStatement:
             result = connection.execute(self._statement, list(parameters))
             return [tuple(row) for row in result] if self._returning else []
         sql, conversions = self._compiled
-        driver = connection.connection.driver_connection
-        assert driver is not None
+        driver = driver_of(connection)
         returned: list[tuple[Any, ...]] = []
         for row in parameters:
             values = [convert(row[name]) if convert else row[name] for name, convert in conversions]
@@ -67,6 +67,13 @@ class DriverStatement:
             convert(value) if convert else value
             for value, convert in zip(row, self._from_driver, strict=True)
         )
+
+
+def driver_of(connection: Connection) -> sqlite3.Connection:
+    """What SQLAlchemy's connection to SQLite stands on."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
 
 
 def _to_driver(kind: TypeEngine[Any]) -> Convert | None:

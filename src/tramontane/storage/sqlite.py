@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Final
 
 from filelock import FileLock
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from tramontane.errors import ConfigurationError
 from tramontane.storage.backend import Result
 from tramontane.storage.changes import Changes, FileChanges
+from tramontane.storage.driver_statement import driver_of
 
 FILE_NAME: Final = "tramontane.db"
 
@@ -46,7 +47,8 @@ class SqliteBackend:
         _create_file(path)
         self.name = str(path)
         self.engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)))
-        _listen(self.engine.sync_engine)
+        event.listen(self.engine.sync_engine, "connect", _configure)
+        event.listen(self.engine.sync_engine, "begin", _begin)
         self._writer = _Writer(path)
         self.changes: Changes = FileChanges(path.with_name(f"{FILE_NAME}-changes"))
 
@@ -114,13 +116,15 @@ class _Writer:
     """A thread with a connection of its own, for transactions that are one piece of work each.
 
     The asynchronous driver hands every single statement to a thread and waits for it, which takes far longer
-    than the statement. Here a transaction is handed over as a whole.
+    than the statement. Here a transaction is handed over as a whole. Its begin and its end go to the driver
+    straight, past SQLAlchemy's pool and events, which would take longer than the ledger's work between them.
     """
 
     def __init__(self, path: Path) -> None:
-        self._engine = create_engine(URL.create("sqlite+pysqlite", database=str(path)), pool_size=1)
-        _listen(self._engine)
+        self._engine = create_engine(URL.create("sqlite+pysqlite", database=str(path)), poolclass=NullPool)
+        event.listen(self._engine, "connect", _configure)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-writer")
+        self._connection: Connection | None = None
 
     async def run(self, work: Callable[[Connection], Result]) -> Result:
         """What `work` returns. Whoever is cancelled meanwhile does not stop it."""
@@ -129,16 +133,25 @@ class _Writer:
     async def close(self) -> None:
         """Wait for what is under way, then close the connection."""
         await asyncio.to_thread(self._thread.shutdown)
-        self._engine.dispose()
+        self._disconnect()
 
     def _write(self, work: Callable[[Connection], Result]) -> Result:
-        with self._engine.begin() as connection:
-            return work(connection)
+        try:
+            if self._connection is None:
+                self._connection = self._engine.connect()
+            driver = driver_of(self._connection)
+            driver.execute("BEGIN IMMEDIATE")
+            result = work(self._connection)
+            driver.execute("COMMIT")
+        except BaseException:
+            self._disconnect()  # which rolls back, whatever state it is in
+            raise
+        return result
 
-
-def _listen(engine: Engine) -> None:
-    event.listen(engine, "connect", _configure)
-    event.listen(engine, "begin", _begin)
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
 
 def _configure(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
