@@ -272,6 +272,40 @@ def test_a_large_schema_does_not_hold_up_a_running_stream(server):
     assert meanwhile > 3
 
 
+def strings(**limits):
+    return {"type": "object", "properties": {"a": {"type": "string", **limits}}, "required": ["a"]}
+
+
+HOSTILE = [
+    deep(300),
+    deep(60),
+    strings(pattern="(.{500},){500}"),
+    strings(pattern="^(a+)+(b|b)*(c?){40}$"),
+    strings(maxLength=5000),
+    strings(enum=[f"word {number}" for number in range(3000)]),
+    {"$ref": "#/$defs/a", "$defs": {"a": {"type": "array", "items": {"$ref": "#/$defs/a"}}}},
+    {"anyOf": [strings(maxLength=length) for length in range(1, 60)]},
+]
+
+
+def test_hostile_schemas_all_at_once_hold_up_no_stream(server):
+    """Each is refused or obeyed, and an answer without a schema goes on meanwhile."""
+    plain = {"model": MODEL, "messages": [{"role": "user", "content": "Count."}], "stream": True}
+    with server.client(timeout=120) as client, ThreadPoolExecutor(len(HOSTILE)) as pool:
+        answers = [
+            pool.submit(client.post, "/v1/chat/completions", json=asking(schema, max_tokens=8))
+            for schema in HOSTILE
+        ]
+        whole = 0
+        while not all(answer.done() for answer in answers):
+            with client.stream("POST", "/v1/chat/completions", json=plain | {"max_tokens": 30}) as response:
+                whole += list(response.iter_lines())[-2:].count("data: [DONE]")
+        assert whole
+        for answer in answers:
+            assert answer.result().status_code in (200, 400)
+        assert client.post("/v1/chat/completions", json=asking(strings(), max_tokens=40)).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("fields", "says"),
     [

@@ -21,3 +21,11 @@ async def eventually_read(read, holds):
         assert time.monotonic() < deadline, f"it has not come true: {found!r:.2000}"
         await asyncio.sleep(0.01)
     return found
+
+
+def eventually_now(holds):
+    """The same where there is no event loop."""
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, "it has not come true"
+        time.sleep(0.01)
