@@ -42,6 +42,7 @@ class ModelDefaults(BaseModel):
     )
     keep_alive: Annotated[Duration, Unset("never")] = Field(
         NEVER,
+        json_schema_extra={"default": "never"},  # JSON has no infinity
         description="How long a model stays in memory after its last use: seconds, `10m`, `2h`, or `never` "
         "for always. 0 unloads it at once. Whatever it says, a model that rests makes room for another one.",
     )

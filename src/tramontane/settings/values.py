@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, PlainSerializer, SecretStr
+from pydantic import BeforeValidator, PlainSerializer, SecretStr, WithJsonSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,13 @@ def written_duration(seconds: float) -> str | float:
     return "never" if seconds == NEVER else seconds
 
 
-Duration = Annotated[float, BeforeValidator(parse_duration), PlainSerializer(written_duration), WRITTEN]
+Duration = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    PlainSerializer(written_duration),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}]}),
+    WRITTEN,
+]
 """Seconds, or `NEVER`."""
 
 
