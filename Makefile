@@ -14,7 +14,7 @@ LLAMA := .venv-llama
 # And what only `make test-vllm` needs.
 VLLM := .venv-vllm
 
-.PHONY: help install serve test test-unit test-reference test-vllm golden-reference lint format types bench bench-server bench-console bench-guard docs vendor screenshots lock clean
+.PHONY: help install serve test test-unit test-reference test-vllm golden-reference lint format types bench bench-server bench-upstream bench-console bench-guard docs vendor screenshots lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -117,6 +117,9 @@ $(PEERS)/.ready: requirements/peers-server.txt
 
 bench-server: $(VENV)/.dev $(PEERS)/.ready ## Measure the server without a model, beside LiteLLM's proxy (installs that)
 	$(BIN)/python -m bench.server $(ARGS)
+
+bench-upstream: $(VENV)/.dev ## Measure a model of another server, beside a bare reverse proxy (nginx, if it is there)
+	$(BIN)/python -m bench.upstream $(ARGS)
 
 bench-console: $(VENV)/.dev ## First paint of each page of the console with 100,000 requests in the ledger, and its queries (needs Chromium)
 	$(BIN)/python -m bench.console $(ARGS)
