@@ -106,7 +106,7 @@ def model_store(
     acceptance = require_acceptance(accepted=settings.accept_licence, ask=ask)
 
     def approve(listing: "HubListing", needed: "NeededFiles") -> None:
-        if to_run:
+        if to_run and needed.has_weights:
             # With the hub's own library, which is slow to import, and which most starts do without.
             from tramontane.catalog.planning import require_runnable  # noqa: PLC0415 - see above
 

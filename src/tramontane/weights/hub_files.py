@@ -47,6 +47,11 @@ class NeededFiles:
     """The file that is the model; empty if the folder is."""
 
     @property
+    def has_weights(self) -> bool:
+        """There is something to run among them, not only what is needed to speak to it."""
+        return any(file.path.endswith((".safetensors", ".gguf", ".bin", ".xml")) for file in self.files)
+
+    @property
     def size(self) -> int:
         """Bytes of all of them."""
         return sum(file.size for file in self.files)

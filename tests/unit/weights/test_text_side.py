@@ -54,5 +54,8 @@ def test_of_the_hub_only_the_text_files_are_fetched():
     whole = HubSource("organisation/name")
     text = HubSource("organisation/name", text_only=True)
 
-    assert {file.path for file in needed_files(listing, text).files} == set(names)
+    needed = needed_files(listing, text)
+    assert {file.path for file in needed.files} == set(names)
+    assert not needed.has_weights
+    assert needed_files(listing, whole).has_weights
     assert text.folder != whole.folder

@@ -123,7 +123,8 @@ def _read(data: bytes, count: int) -> tuple[Vectors, Usage | None]:
 def _numbers(vector: list[float] | str) -> Vectors:
     if isinstance(vector, str):
         return np.frombuffer(base64.b64decode(vector, validate=True), "<f4").astype(np.float32)
-    return np.array(vector, np.float32)
+    with np.errstate(over="ignore"):  # what is too large is no number then, and found to be none
+        return np.array(vector, np.float32)
 
 
 def _usage(said: UsagePart | None) -> Usage | None:
