@@ -54,7 +54,7 @@ class ServerSettings(BaseModel):
     )
     console_password: Annotated[SecretStr | None, Unset("`serve` prints a link that signs in once")] = Field(
         None,
-        description="Password of the web console's administrator: at least 12 characters.",
+        description="Password of the operator in the web console: at least 12 characters.",
     )
     plan: Annotated[Plan | None, Unset("what the workspace has, at first experiment")] = Field(
         None,

@@ -75,6 +75,11 @@ function child(parent, tag, className, text = "") {
   return element;
 }
 
+/** Whether the reader is at the end, where more appears. */
+function isAtEnd() {
+  return innerHeight + scrollY >= document.body.scrollHeight - 160;
+}
+
 class Answer {
   text = "";
   thought = "";
@@ -109,9 +114,9 @@ class Answer {
       this.markdown.before(this.thinking);
       this.thinking.textContent = this.thought;
     }
-    const atEnd = innerHeight + scrollY >= document.body.scrollHeight - 160;
+    const follows = isAtEnd();
     showMarkdown(this.markdown, this.text);
-    if (atEnd) scrollTo({ top: document.body.scrollHeight });
+    if (follows) scrollTo({ top: document.body.scrollHeight });
   }
 
   end() {
@@ -214,6 +219,7 @@ async function answer(body) {
   }
   running = null;
   busy(false);
+  const follows = isAtEnd();
   const foot = child(shown.item, "div", "underneath");
   const stats = child(foot, "p", "stats");
   if (isAnswer) {
@@ -222,6 +228,7 @@ async function answer(body) {
     button.addEventListener("click", () => running || again());
   }
   await measure.show(stats);
+  if (follows) scrollTo({ top: document.body.scrollHeight });
   return isAnswer;
 }
 
