@@ -13,8 +13,10 @@ AUDIT := .venv-audit
 LLAMA := .venv-llama
 # And what only `make test-vllm` needs.
 VLLM := .venv-vllm
+# And what only `make lint-deploy` needs.
+LINTERS := .venv-deploy
 
-.PHONY: help install serve test test-unit test-reference test-vllm golden-reference lint format types bench bench-server bench-upstream bench-console bench-guard docs vendor screenshots lock clean
+.PHONY: help install serve test test-unit fuzz chaos soak audit sbom test-reference test-vllm golden-reference lint lint-deploy format bench bench-server bench-upstream bench-console bench-guard bench-routing docs vendor screenshots lock clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -46,7 +48,6 @@ test: $(VENV)/.dev ## Every test: unit, API, engines, real processes with the re
 test-unit: $(VENV)/.dev ## The tests that need no model, database, browser or process of their own, in a minute
 	$(BIN)/python -m pytest -m "not (engine or e2e or process or storage)" $(ARGS)
 
-.PHONY: fuzz chaos soak audit sbom
 fuzz: $(VENV)/.dev ## Hostile input for about ten minutes, another one each time (FUZZ_EXAMPLES=1000)
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-300} $(BIN)/python -m pytest tests/fuzz --timeout 0 $(ARGS)
 
@@ -96,6 +97,16 @@ lint: $(VENV)/.dev ## Style, types and the import contract
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+$(LINTERS)/.ready: requirements/deploy.txt
+	@test -x $(LINTERS)/bin/python || $(PYTHON) -m venv $(LINTERS)
+	@$(LINTERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/deploy.txt
+	@touch $@
+
+lint-deploy: $(LINTERS)/.ready ## Dockerfiles, the compose file and the manifests of deploy/, by their linters
+	$(LINTERS)/bin/hadolint deploy/docker/Dockerfile deploy/docker/Dockerfile.cuda
+	$(LINTERS)/bin/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose/compose.yaml
+	$(LINTERS)/bin/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
+
 format: $(VENV)/.dev ## Rewrite the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -126,6 +137,8 @@ bench-console: $(VENV)/.dev ## First paint of each page of the console with 100,
 
 bench-guard: $(VENV)/.dev ## Count the instructions of a request and a chunk beside a kept reference (needs valgrind)
 	$(BIN)/python -m bench.guard $(ARGS)
+bench-routing: $(VENV)/.dev ## Simulate how conversations are shared among a thousand servers
+	$(BIN)/python -m bench.routing $(ARGS)
 
 docs: $(VENV)/.dev ## Write the generated pages of docs/ anew
 	$(BIN)/python -m scripts.generate_docs

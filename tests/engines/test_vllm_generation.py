@@ -10,11 +10,13 @@ import pytest
 from tests.engines.artifacts import cpu_ticks
 from tests.engines.conformance import GenerationConformance, GenerationHarness, complete
 from tests.engines.conformance_abilities import GrammarConformance, LogprobsConformance, RefusalConformance
-from tests.support.tiny_models import TinyLlama, write_tiny_llama_folder
+from tests.support.tiny_models import TinyLlama, tiny_llama_weights, write_tiny_llama_folder, write_tiny_lora
+from tramontane.engines.openvino.convert import convert_in_subprocess
+from tramontane.engines.openvino.engine import OpenVinoGenerationEngine
 from tramontane.engines.vllm.engine import VllmGenerationEngine
-from tramontane.engines.vllm.grammars import write_grammar_tokens
+from tramontane.engines.vllm.shared import AdapterEngine, SharedVllm
 from tramontane.prompts.tokenizer import HuggingFaceTokenizer
-from tramontane.weights.text_artifact import make_text_artifact
+from tramontane.weights.text_side import read_text_artifact
 
 
 async def is_group_idle(engine) -> bool:
@@ -44,6 +46,7 @@ pytestmark = [
 
 BLOCK_TOKENS = 32
 CACHE_TOKENS = 4096
+PROMPTS = [[5, 9, 100, 33], [1] * 64, list(range(3, 20))]
 ARGUMENTS = {
     "dtype": "float32",
     "enforce_eager": True,
@@ -58,7 +61,7 @@ ARGUMENTS = {
 def harness(tmp_path_factory):
     folder = tmp_path_factory.mktemp("llama")
     source = write_tiny_llama_folder(folder / "weights", shape=TinyLlama(max_context_length=4096))
-    artifact = make_text_artifact(source, folder, write_grammar_tokens)
+    artifact = read_text_artifact(source, folder)
     vocabulary_size = artifact.manifest.vocabulary_size
     return GenerationHarness(
         create=lambda: VllmGenerationEngine(artifact, source, ARGUMENTS, python=Path(PYTHON)),
@@ -90,3 +93,42 @@ class TestVllmLogprobs(LogprobsConformance):
 
 class TestVllmRefusals(RefusalConformance):
     pass
+
+
+@pytest.mark.anyio
+async def test_adapters_share_one_engine_and_answer_as_if_worked_into_the_weights(tmp_path, anyio_backend):
+    shape = TinyLlama(max_context_length=4096)
+    source = write_tiny_llama_folder(tmp_path / "weights", shape=shape)
+    names = {"target_modules": ["q_proj", "up_proj"]}
+    adapter, _ = write_tiny_lora(tmp_path / "tuned", tiny_llama_weights(shape), names)
+    shared = SharedVllm(
+        lambda: VllmGenerationEngine(
+            read_text_artifact(source, tmp_path),
+            source,
+            ARGUMENTS,
+            adapters={"tuned": adapter},
+            python=Path(PYTHON),
+        )
+    )
+    plain, tuned = AdapterEngine(shared), AdapterEngine(shared, "tuned")
+    await asyncio.gather(plain.start(), tuned.start())
+    try:
+        assert plain.worker_pid == tuned.worker_pid
+        own, adapted = (
+            [await say(plain, prompt) for prompt in PROMPTS],
+            [await say(tuned, prompt) for prompt in PROMPTS],
+        )
+    finally:
+        await plain.close()
+        await tuned.close()
+
+    merged = convert_in_subprocess(source, tmp_path, quantization="none", adapter=adapter)
+    reference = OpenVinoGenerationEngine(merged)
+    await reference.start()
+    assert adapted == [await say(reference, prompt) for prompt in PROMPTS]
+    assert all(one != other for one, other in zip(own, adapted, strict=True))
+    await reference.close()
+
+
+async def say(engine, prompt):
+    return (await complete(engine, prompt, max_tokens=5)).token_ids

@@ -58,6 +58,12 @@ class ModelFactory:
                 facts, text = await ask_servers(model), prepared[0].artifact if prepared else None
                 upstream = UpstreamLoader(model, facts, text, strict=self._settings.strict)
                 return [cast("AnyLoader", upstream)]
+            case "vllm":
+                from tramontane.models.vllm import VllmLoader, shared_vllm  # noqa: PLC0415 - as above
+
+                shared = shared_vllm(model, prepared)
+                strict = self._settings.strict
+                return [cast("AnyLoader", VllmLoader(one, shared, strict=strict)) for one in prepared]
             case "openvino":
                 strict = self._settings.strict
                 return [cast("AnyLoader", OpenVinoLoader(one, strict=strict)) for one in prepared]

@@ -42,6 +42,10 @@ class PreparedModel:
     artifact: Artifact
     is_adapted: bool = False
     """It is another one with an adapter, and stands in for nothing."""
+    weights: Path | None = None
+    """Of an engine that loads them by itself."""
+    adapter: Path | None = None
+    """Likewise, beside them."""
 
 
 def has_files(model: ModelSettings) -> bool:
@@ -120,7 +124,35 @@ class Preparation:
             from tramontane.weights.text_side import read_text_artifact  # noqa: PLC0415 - see above
 
             return [PreparedModel(settings, definition, read_text_artifact(path, self._cache_dir))]
+        if settings.engine == "vllm":
+            return self._for_vllm(settings, definition, path)
         return self.convert(settings, definition, path)
+
+    def _for_vllm(
+        self, settings: ModelSettings, definition: ModelDefinition, path: Path
+    ) -> Sequence[PreparedModel]:
+        """The model, then itself with each of its adapters, whose weights vLLM loads by itself."""
+        from tramontane.weights.text_side import read_text_artifact  # noqa: PLC0415 - as above
+
+        if definition.task != "generate":
+            raise ConfigurationError(
+                f'{path}: vLLM serves models that generate here. Give an embedding model engine = "openvino".'
+            )
+        if not path.is_dir():
+            raise ConfigurationError(f"{path} is one file; vLLM loads folders with safetensors.")
+        text = read_text_artifact(path, self._cache_dir)
+        adapted = [
+            PreparedModel(
+                settings,
+                adapted_model(definition, folder),
+                text,
+                is_adapted=True,
+                weights=path,
+                adapter=folder,
+            )
+            for folder in settings.adapters
+        ]
+        return [PreparedModel(settings, definition, text, weights=path), *adapted]
 
     def convert(
         self, settings: ModelSettings, definition: ModelDefinition, path: Path

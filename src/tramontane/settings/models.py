@@ -16,7 +16,7 @@ from tramontane.settings.values import MAY_BE_PATH, NEVER, Duration, Unset
 if TYPE_CHECKING:
     from tramontane.settings.tree import Settings
 
-EngineName = Literal["openvino", "upstream", "fake"]
+EngineName = Literal["openvino", "vllm", "upstream", "fake"]
 LoadTime = Literal["start", "use", "command"]
 Quantization = Literal["auto", "none", "int8", "int4", "int4-32", "int4-128"]
 Task = Literal["generate", "embed"]
@@ -32,8 +32,8 @@ class ModelDefaults(BaseModel):
 
     engine: EngineName = Field(
         "openvino",
-        description="`openvino` runs the model on the CPU; `upstream` asks other servers; `fake` answers "
-        "from a script, without weights.",
+        description="`openvino` runs the model on the CPU, `vllm` on GPUs; `upstream` asks other servers; "
+        "`fake` answers from a script, without weights.",
     )
     load: LoadTime = Field(
         "start",
@@ -68,6 +68,11 @@ class ModelDefaults(BaseModel):
         "prefix cache together.",
     )
     threads: int = Field(0, ge=0, description="Threads of the engine. 0 lets it choose: one a physical core.")
+    vllm_python: Annotated[Path | None, Unset("the one that runs the server")] = Field(
+        None,
+        description="Python interpreter of an environment that has vLLM and this package, for models with "
+        "the engine `vllm`.",
+    )
 
 
 class ModelSettings(ModelDefaults):
@@ -103,16 +108,22 @@ class ModelSettings(ModelDefaults):
         description="Ids of other models of this server that take its requests, in this order, while its "
         "queue is full or its engine is not there; see docs/engines.md.",
     )
+    vllm: Annotated[dict[str, Any], Unset("none")] = Field(
+        {},
+        description="Settings of vLLM's engine (`AsyncEngineArgs`) by its own names, of a model with the "
+        "engine `vllm`: a table of its own, `[models.vllm]`.",
+    )
     upstream: Annotated[UpstreamSettings | None, Unset("none")] = Field(
         None, description="The servers of a model with the engine `upstream`: a table of its own, see below."
     )
 
     @model_validator(mode="before")
     @classmethod
-    def _is_upstream(cls, table: Any) -> Any:  # noqa: ANN401 - whatever the file has
-        """A table of servers says by itself which engine is meant."""
-        if isinstance(table, dict) and table.get("upstream") is not None:
-            return {"engine": "upstream", **table}
+    def _is_meant(cls, table: Any) -> Any:  # noqa: ANN401 - whatever the file has
+        """A table of servers, or of vLLM's settings, says by itself which engine is meant."""
+        for engine in ("upstream", "vllm"):
+            if isinstance(table, dict) and table.get(engine) is not None:
+                return {"engine": engine, **table}
         return table
 
     @field_validator("aliases")
@@ -144,6 +155,8 @@ def named_models(settings: "Settings") -> tuple[ModelSettings, ...]:
     built_in: tuple[str | None, ...] = () if settings.models else (None,)
     chat = [ModelSettings(model=name, task="generate") for name in settings.model or built_in]
     embedding = [ModelSettings(model=name, task="embed") for name in settings.embedding_model or built_in]
+    if settings.engine == "vllm":  # it serves no vectors
+        embedding = [one.model_copy(update={"engine": "openvino"}) for one in embedding]
     chat[:1] = [one.model_copy(update={"adapters": settings.adapters}) for one in chat[:1]]
     return tuple(completed(settings, one) for one in (*chat, *embedding, *settings.models))
 

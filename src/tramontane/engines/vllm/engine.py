@@ -8,18 +8,21 @@ from typing import Any, Final
 
 from tramontane.engines.control_characters import control_characters
 from tramontane.engines.protocol import Ability, EngineInfo
-from tramontane.engines.vllm.grammars import CONFIG_KEY
+from tramontane.engines.vllm.grammars import CONFIG_KEY, grammar_tokens_of
 from tramontane.engines.vllm.messages import LoadVllm
 from tramontane.engines.worker.generation import WorkerGenerationEngine
 from tramontane.engines.worker.messages import Reply
 from tramontane.engines.worker.process import WorkerSpec
 from tramontane.engines.worker.supervisor import RestartPolicy
+from tramontane.engines.worker.watchdog import WatchPolicy
 from tramontane.weights.artifact import Artifact
-from tramontane.weights.text_artifact import GRAMMAR_TOKENS
 
+ABILITIES: Final = frozenset({Ability.GRAMMAR, Ability.LOGPROBS})
 _MODULE: Final = "tramontane.engines.vllm.worker"
 _ROOT_CAUSE: Final = re.compile(r"\] +(?P<cause>\w+(?:Error|Exception): .+)")
 """In the log of vLLM's own processes, each line of which begins with the place in its source in brackets."""
+_POLICY: Final = RestartPolicy(watch=WatchPolicy(loading=7200.0))
+"""Its own processes load the model, for as long as it takes to read hundreds of gigabytes."""
 _EXIT_GRACE_SECONDS: Final = 20.0
 """vLLM ends its own processes one after another."""
 _DEFAULTS: Final[Mapping[str, object]] = {
@@ -32,7 +35,7 @@ class VllmGenerationEngine(WorkerGenerationEngine):
     """Continues prompts with vLLM, on whatever it runs on: GPUs of one machine or of many, or a CPU.
 
     Args:
-        artifact: the text side of the model; see `weights/text_artifact.py`.
+        artifact: the text side of the model; see `weights/text_side.py`.
         source: folder of the weights, which vLLM loads by itself.
         arguments: vLLM's own settings (`AsyncEngineArgs`), which go before ours.
         slots: how many requests run side by side (vLLM's `max_num_seqs`).
@@ -62,7 +65,7 @@ class VllmGenerationEngine(WorkerGenerationEngine):
             vocabulary_size=manifest.vocabulary_size,
             max_context_length=context,
             slots=slots,
-            abilities=frozenset({Ability.GRAMMAR, Ability.LOGPROBS}),
+            abilities=ABILITIES,
             control_characters=control_characters((*manifest.special_token_ids, *manifest.stop_token_ids)),
         )
         ours = {"model": str(source), "max_model_len": context, "max_num_seqs": slots, **_DEFAULTS}
@@ -71,7 +74,7 @@ class VllmGenerationEngine(WorkerGenerationEngine):
             ours |= {"enable_lora": True, "max_loras": len(folders)}
         additional = {
             **arguments.get("additional_config", {}),
-            CONFIG_KEY: str(artifact.path / GRAMMAR_TOKENS),
+            CONFIG_KEY: str(grammar_tokens_of(artifact)),
         }
         hello = LoadVllm({**ours, **arguments, "additional_config": additional}, folders)
         spec = WorkerSpec(
@@ -82,4 +85,4 @@ class VllmGenerationEngine(WorkerGenerationEngine):
             root_cause=_ROOT_CAUSE,
             exit_grace=_EXIT_GRACE_SECONDS,
         )
-        super().__init__(info, str(source), spec, policy)
+        super().__init__(info, str(source), spec, policy or _POLICY)

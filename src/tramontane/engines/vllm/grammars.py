@@ -6,13 +6,17 @@ processes, by the entry point of this package; under a vLLM that is not ours, wh
 no file of ours, all stays as it is.
 """
 
-from collections.abc import Collection, Sequence
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, Final
 
 import msgspec
 
 from tramontane.engines.control_characters import grammar_bytes
+from tramontane.errors import ModelStoreError
+from tramontane.weights.artifact import Artifact
+from tramontane.weights.mistral_tokenizer import read_mistral_tokenizer
+from tramontane.weights.vocabulary import read_vocabulary
 
 CONFIG_KEY: Final = "tramontane_grammar_tokens"
 """Of vLLM's `additional_config`: the path of the file."""
@@ -25,16 +29,29 @@ class GrammarTokens(msgspec.Struct, frozen=True):
     stop_token_ids: list[int]
 
 
-def write_grammar_tokens(
-    path: Path, token_bytes: Sequence[bytes], control_ids: Collection[int], stop_ids: Collection[int]
-) -> None:
-    """Write what `register` reads.
+def grammar_tokens_of(artifact: Artifact) -> Path:
+    """The file of a model, beside its tokenizer.
 
     Raises:
-        OSError: it cannot be written.
+        ModelStoreError: text cannot be made of its tokens, or the file cannot be written.
     """
-    tokens = GrammarTokens(grammar_bytes(token_bytes, control_ids), sorted(stop_ids))
-    path.write_bytes(msgspec.msgpack.encode(tokens))
+    path = artifact.path / "grammar_tokens"
+    if path.is_file():
+        return path
+    manifest = artifact.manifest
+    special_ids, stop_ids = frozenset(manifest.special_token_ids), frozenset(manifest.stop_token_ids)
+    if artifact.mistral_tokenizer is not None:
+        vocabulary = read_mistral_tokenizer(artifact.mistral_tokenizer).vocabulary
+    else:
+        vocabulary = read_vocabulary(artifact.tokenizer, manifest.vocabulary_size, special_ids, stop_ids)
+    tokens = GrammarTokens(grammar_bytes(vocabulary.token_bytes, special_ids | stop_ids), sorted(stop_ids))
+    try:
+        with NamedTemporaryFile(dir=artifact.path, delete=False) as partial:
+            partial.write(msgspec.msgpack.encode(tokens))
+        Path(partial.name).rename(path)
+    except OSError as error:
+        raise ModelStoreError(f"{path} cannot be written: {error}") from error
+    return path
 
 
 def register() -> None:

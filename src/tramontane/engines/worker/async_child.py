@@ -15,7 +15,7 @@ import msgspec
 
 from tramontane.engines.worker.child import exit_with_parent, last_line
 from tramontane.engines.worker.framing import FrameDecoder, MessageType, encode_frame
-from tramontane.engines.worker.messages import LoadFailed, Ready
+from tramontane.engines.worker.messages import LoadFailed, Ping, Pong, Ready
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def run_async_worker(
     ready = threading.Event()
     # Loading may hold up the event loop; once it is done, the loop itself sees that the parent is gone.
     exit_with_parent(descriptor, lambda: None if ready.is_set() else _end())
-    asyncio.run(_serve(socket.socket(fileno=descriptor), FrameDecoder(command_type), load, ready))
+    asyncio.run(_serve(socket.socket(fileno=descriptor), FrameDecoder(command_type | Ping), load, ready))
     _end()
 
 
@@ -76,8 +76,9 @@ async def _serve(
         if not (data := await _read(reader)):
             return
         commands += decoder.feed(data)
+    hello, *commands = commands  # what was asked meanwhile is answered when it is loaded
     try:
-        host = await load(commands.pop(0), send)
+        host = await load(hello, send)
     except Exception as error:
         logger.exception("The model cannot be loaded")
         send(LoadFailed(last_line(error)))
@@ -88,7 +89,10 @@ async def _serve(
     send(Ready())
     while True:
         for command in commands:
-            host.apply(command)
+            if isinstance(command, Ping):
+                send(Pong())
+            else:
+                host.apply(command)
         if not (data := await _read(reader)):
             host.close()
             return

@@ -22,11 +22,13 @@ class WorkerGenerationEngine(WorkerEngine):
         super().__init__(info, name, spec, policy)
         self._mailboxes: dict[int, Mailbox] = {}
 
-    async def generate(self, prompt: TokensPrompt, params: SamplingParams) -> AsyncGenerator[EngineDelta]:
-        """Continue `prompt`; see the protocol."""
+    async def generate(
+        self, prompt: TokensPrompt, params: SamplingParams, adapter: str | None = None
+    ) -> AsyncGenerator[EngineDelta]:
+        """Continue `prompt`; see the protocol. `adapter` is one of those that the worker was given."""
         params = check_generation(prompt, params, self._info)
         check_grammar(params, self._info.control_characters)
-        command = Generate(next(self._ids), list(prompt.token_ids), params)
+        command = Generate(next(self._ids), list(prompt.token_ids), params, adapter)
         worker = await self._supervisor.worker()
         mailbox = self._mailboxes[command.id] = Mailbox()
         worker.send(command)
