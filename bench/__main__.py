@@ -5,12 +5,13 @@
 
 import argparse
 import asyncio
+import statistics
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import embeddings, peers
+from bench import embeddings, floor, peers
 from bench.document import write_part
 from bench.keystrokes import type_and_wait
 from bench.page import Figures, inference_sections, render
@@ -47,7 +48,7 @@ async def measure_inference(machine: Machine) -> str:
         first_tokens = [await first_token_seconds(server, numbers, rounds) for numbers in PROMPT_NUMBERS]
         keystrokes = await type_and_wait(server, rounds)
         comparisons = [await compare(server, bare, chat, streams, rounds) for streams in (1, 4, 16)]
-        return inference_sections(
+        figures = inference_sections(
             Figures(
                 rounds=rounds,
                 comparisons=comparisons,
@@ -59,6 +60,9 @@ async def measure_inference(machine: Machine) -> str:
                 busy=resident_megabytes(server.pid),
             )
         )
+    tokens, seconds = first_tokens[-1]
+    limit = floor.section(chat.artifact, statistics.median(comparisons[0].served), tokens / seconds)
+    return f"{figures}\n{limit}"
 
 
 async def measure_embeddings(machine: Machine) -> str:

@@ -48,7 +48,7 @@ class Load:
     long_prompt: int
 
 
-SMALL = Load(3, (16, 512, 4000), ((1, 128), (4, 128), (16, 128), (64, 48)), 6000)
+SMALL = Load(2, (16, 512, 4000), ((1, 128), (4, 128), (16, 128), (64, 48)), 6000)
 LARGE = Load(1, (16, 512), ((1, 32), (16, 32)), 1500)
 """For a model that answers ten times as slowly."""
 
@@ -80,7 +80,10 @@ class Contestant:
 
     async def chat(self, text: str, tokens: int, **more: object) -> StreamResult:
         """Stream the answer to one message, of exactly so many tokens."""
-        body = {"messages": [{"role": "user", "content": text}], "temperature": 0, "max_tokens": tokens}
+        messages = [{"role": "user", "content": text}]
+        body: dict[str, object] = {"messages": messages, "temperature": 0, "max_tokens": tokens}
+        if not self._is_peer:
+            body["repetition_penalty"] = 1
         return await self._stream("/v1/chat/completions", body | more, tokens)
 
     async def complete(self, prompt: str, tokens: int) -> StreamResult:
@@ -92,7 +95,7 @@ class Contestant:
         if self._is_peer:
             body |= {"ignore_eos": True, "stream_options": {"include_usage": True}}
         else:
-            body |= {"model": "codestral-latest", "min_tokens": tokens, "repetition_penalty": 1}
+            body |= {"model": "codestral-latest", "min_tokens": tokens}
         return await stream(self._base_url, path, KEY, body)
 
 

@@ -29,7 +29,9 @@ class ModelView:
     restarts: int | None
     """Of its process, since it was loaded; None if it has none."""
     running: int
+    slots: int
     waiting: int
+    max_queue: int
     tokens_per_second: float
     """Of the answers that it gives now."""
 
@@ -72,7 +74,9 @@ async def _view(catalog: Catalog, model: AnyModel, running: RunningRequests) -> 
         life=await model.state(),
         restarts=engine.restarts if isinstance(engine, _InAProcess) else None,
         running=sum(admission.running for admission in model.admissions),
+        slots=sum(admission.slots for admission in model.admissions),
         waiting=sum(admission.waiting for admission in model.admissions),
+        max_queue=sum(admission.max_queue for admission in model.admissions),
         tokens_per_second=running.tokens_per_second(model.profile.id),
     )
 
