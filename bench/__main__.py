@@ -22,6 +22,7 @@ from tramontane.bootstrap import PreparedModels, prepare_models
 from tramontane.cli.progress import preparation_progress
 from tramontane.settings import Settings, load_settings
 
+IMAGES = Path(__file__).parent.parent / "docs" / "images"
 PROMPT_NUMBERS = (2, 90, 800)
 """Numbers in a prompt; each takes about five tokens."""
 
@@ -33,6 +34,8 @@ class Machine:
     settings: Settings
     prepared: PreparedModels
     rounds: int
+    writes: bool
+    """The page, and its pictures."""
 
 
 async def measure_inference(machine: Machine) -> str:
@@ -77,7 +80,8 @@ async def measure_peers(machine: Machine) -> str:
     """The built-in chat model beside llama.cpp's server."""
     folder = machine.settings.cache_dir / "models" / "smollm2-135m-instruct"
     gguf = next(iter(folder.glob("*.gguf")))
-    return await peers.section("The built-in model beside llama.cpp", str(gguf), gguf, peers.SMALL)
+    plot = IMAGES / "performance-llama.svg" if machine.writes else None
+    return await peers.section("The built-in model beside llama.cpp", str(gguf), gguf, peers.SMALL, plot)
 
 
 async def measure_large_peers(machine: Machine) -> str:
@@ -114,7 +118,7 @@ def main() -> None:
     settings = load_settings()
     with preparation_progress() as progress:
         prepared = prepare_models(settings, progress)
-    machine = Machine(settings, prepared, arguments.rounds)
+    machine = Machine(settings, prepared, arguments.rounds, writes=not arguments.only)
     chosen = arguments.only or list(SECTIONS)
     sections = [asyncio.run(SECTIONS[name](machine)) for name in chosen]
     if arguments.only:

@@ -26,6 +26,7 @@ def main(model: str, slots: int, context: int) -> None:
     version = importlib.metadata.version("xllamacpp")
     hello = {"base_url": server.listening_address, "versions": f"llama.cpp's server (xllamacpp {version})"}
     print(json.dumps(hello), flush=True)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # it logs several lines a request
     sys.stdin.read()
     os._exit(0)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.client import StreamResult, stream
 from bench.keystrokes import FILE, TYPED
 from bench.lines import lines
+from bench.plot import ratio_bars
 from bench.servers import KEY, tramontane
 
 _ROOT = Path(__file__).parent.parent
@@ -99,7 +100,7 @@ class Contestant:
         return await stream(self._base_url, path, KEY, body)
 
 
-async def section(title: str, model: str, gguf: Path, load: Load) -> str:
+async def section(title: str, model: str, gguf: Path, load: Load, plot: Path | None = None) -> str:
     """The section of the page, or why there is none.
 
     Args:
@@ -107,13 +108,20 @@ async def section(title: str, model: str, gguf: Path, load: Load) -> str:
         model: the setting of ours that means the file.
         gguf: the file that the peer reads.
         load: how much is asked.
+        plot: where a picture of it is put, in `docs/`.
     """
     if peer_python() is None:
         return f"## {title}\n\nNot measured: `make bench` installs what it is measured beside.\n"
     async with _contestants(model, gguf) as (ours, peer, versions):
         pairs = await _measure(ours, peer, load)
     rows = "\n".join(map(_row, pairs))
-    return _SECTION.format(title=title, versions=versions, rounds=load.rounds, rows=rows)
+    text = _SECTION.format(title=title, versions=versions, rounds=load.rounds, rows=rows)
+    if plot is None:
+        return text
+    heading = "How many times as good as llama.cpp's server"
+    bars = ratio_bars(heading, [(pair.name, statistics.median(pair.ratios)) for pair in pairs])
+    plot.write_text(bars, encoding="utf-8")  # noqa: ASYNC240 - nothing else runs
+    return f"{text}\n![{heading}](images/{plot.name})\n"
 
 
 def peer_python() -> str | None:
