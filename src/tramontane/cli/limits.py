@@ -13,14 +13,16 @@ from tramontane.catalog.names import names_of
 from tramontane.catalog.profile import ModelProfile
 from tramontane.catalog.resolve import adapted_model, define_model
 from tramontane.cli.accounts import Accounts, with_accounts
-from tramontane.cli.database import database_options, settings_of
+from tramontane.cli.database import database_options, settings_of, with_database
 from tramontane.cli.tables import echo_json, echo_table
 from tramontane.errors import ConfigurationError
 from tramontane.limits.cards import limits_card, limits_cards
 from tramontane.limits.entities import WorkspaceLimits
 from tramontane.limits.figures import NO_OVERRIDE, Changes, Figure
+from tramontane.models.repository import all_added
 from tramontane.schemas.admin.limits import MOST_COUNTED, LimitFigures
 from tramontane.settings import ModelSettings, Settings, named_models
+from tramontane.storage.database import Database
 
 _OTHER_MODELS: Final = "(every other)"
 _HEAD: Final = ("WORKSPACE", "PLAN", "MODEL", "REQUESTS/MIN", "BURST", "TOKENS/MIN", "TOKENS/MONTH")
@@ -169,14 +171,21 @@ def _served_model(settings: Settings, name: str) -> str:
     served = _served_models(settings)
     if name not in served:
         own = ", ".join(dict.fromkeys(served.values()))
-        raise ConfigurationError(f"--model {name!r}: the settings name no such model; they name {own}")
+        raise ConfigurationError(f"--model {name!r}: no such model is served; those are {own}")
     return served[name]
 
 
 def _served_models(settings: Settings) -> dict[str, str]:
     """Which model answers to which id with these settings, as the catalog has it when they are loaded."""
     profiles = [profile for model in named_models(settings) for profile in _profiles(model)]
-    return {name: profile.id for name, profile in names_of(profiles).items()}
+    served = {name: profile.id for name, profile in names_of(profiles).items()}
+    return {model_id: model_id for model_id in with_database(settings, _added)} | served
+
+
+async def _added(database: Database) -> Sequence[str]:
+    """The ids of models that were added to a running server."""
+    async with database.snapshot() as connection:
+        return [added.id for added in await all_added(connection)]
 
 
 def _profiles(model: ModelSettings) -> Iterator[ModelProfile]:

@@ -8,17 +8,20 @@ from tramontane.accounts.entities import DEFAULT_ORGANIZATION_ID, DEFAULT_WORKSP
 from tramontane.accounts.service import AccountsService
 from tramontane.accounts.workspace_service import WorkspaceService
 from tramontane.cli.main import run
+from tramontane.models.repository import AddedModel, remember
 from tramontane.storage.database import Database
 
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
-    """The default workspace on its plan, and another on `scale`."""
+    """The default workspace on its plan, another on `scale`, and a model that was added to a server."""
 
     async def make():
         database = await Database.open(folder)
         await AccountsService(database, FakeClock()).ensure_default()
         await WorkspaceService(database, FakeClock()).create(DEFAULT_ORGANIZATION_ID, "Research", "scale")
+        async with database.transaction() as connection:
+            await remember(connection, AddedModel("added", '{"model": "org/added"}', 0))
         await database.close()
 
     folder = tmp_path_factory.mktemp("data")
@@ -36,7 +39,12 @@ def limits(data_dir, capsys):
         return said.err if code else said.out
 
     yield command
-    for model in ([], ["--model", "smollm2-135m-instruct"], ["--model", "mistral-embed"]):
+    for model in (
+        [],
+        ["--model", "smollm2-135m-instruct"],
+        ["--model", "mistral-embed"],
+        ["--model", "added"],
+    ):
         command("unset", "Default", *model)
 
 
@@ -67,6 +75,12 @@ def test_a_model_is_named_by_any_of_its_ids(limits):
     assert card["models"]["smollm2-135m-instruct"]["override"]["burst"] == 2
     assert card["models"]["all-minilm-l6-v2"]["limits"]["tokens_per_month"] == 9
     assert card["limits"]["burst"] == 1
+
+
+def test_a_model_that_was_added_to_a_running_server_has_limits_too(limits):
+    limits("set", "Default", "--model", "added", "--burst", "2")
+
+    assert "added" in json.loads(limits("show", "Default", "--json"))["models"]
 
 
 def test_json_of_all_is_a_list_of_what_the_admin_api_answers(limits):
