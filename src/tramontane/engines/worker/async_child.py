@@ -49,7 +49,7 @@ def run_async_worker(
     ready = threading.Event()
     # Loading may hold up the event loop; once it is done, the loop itself sees that the parent is gone.
     exit_with_parent(descriptor, lambda: None if ready.is_set() else _end())
-    asyncio.run(_serve(socket.socket(fileno=descriptor), FrameDecoder(command_type | Ping), load, ready))
+    asyncio.run(_serve(socket.socket(fileno=descriptor), command_type, load, ready))
     _end()
 
 
@@ -60,10 +60,11 @@ def _end() -> None:
 
 async def _serve(
     sock: socket.socket,
-    decoder: FrameDecoder,
+    command_type: MessageType,
     load: Callable[[Any, Send], Awaitable[AsyncHost[Any]]],
     ready: threading.Event,
 ) -> None:
+    decoder = FrameDecoder(command_type | Ping)
     reader, writer = await asyncio.open_unix_connection(sock=sock)
 
     def send(message: msgspec.Struct) -> None:
@@ -95,6 +96,7 @@ async def _serve(
                 host.apply(command)
         if not (data := await _read(reader)):
             host.close()
+            writer.close()
             return
         commands = list(decoder.feed(data))
 

@@ -67,11 +67,19 @@ async def until_hung(worker: Watched, policy: WatchPolicy) -> str:
 
 
 def cpu_ticks(pid: int | None) -> int | None:
-    """Processor time that the process has used, in the kernel's ticks; None if that cannot be read."""
+    """Processor time that the process and those that it has started have used, in the kernel's ticks.
+
+    None if that cannot be read, because there is no such process. When a child ends, the sum changes too.
+    """
+    process = Path(f"/proc/{pid}")
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text("utf-8")
+        stat = (process / "stat").read_text("utf-8")
+        children = [
+            child for task in process.glob("task/*/children") for child in task.read_text("utf-8").split()
+        ]
     except OSError:
         return None
     # What follows the name, which may hold anything: state, parent, …, user time, system time.
     fields = stat.rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
+    own = int(fields[11]) + int(fields[12])
+    return own + sum(cpu_ticks(int(child)) or 0 for child in children)

@@ -1,10 +1,15 @@
 import asyncio
 import contextlib
 import os
+import signal
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import eventually_now
 from tramontane.engines.worker import watchdog
 from tramontane.engines.worker.watchdog import WatchPolicy, cpu_ticks, until_hung
 
@@ -69,6 +74,19 @@ async def test_a_model_may_load_as_long_as_it_works(ticks):
     assert await seems_alive(Worker(is_loading=True))
     ticks.works = False
     await asyncio.wait_for(until_hung(Worker(is_loading=True), POLICY), 60)
+
+
+def test_what_a_process_has_started_works_for_it():
+    idle = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'while True: pass'])"
+    process = subprocess.Popen([sys.executable, "-c", idle], start_new_session=True)
+    try:
+        own = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        eventually_now(own.read_text)
+        before = cpu_ticks(process.pid)
+        eventually_now(lambda: cpu_ticks(process.pid) > before + 20)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def test_the_time_of_a_process_can_be_read():
