@@ -268,3 +268,13 @@ def test_a_step_that_fails_under_a_piece_loses_no_long_prompt(roomy_host):
     answers, endings = run(roomy_host)
 
     assert (len(answers[0]), endings[0]) == (6, FinishReason.LENGTH)
+
+
+def test_long_prompts_that_do_not_fit_together_do_not_push_one_another_out(tiny_llama):
+    """In turn they would: the cache forgets what it used last, which is the beginning of the next one."""
+    host = GenerationHost(LoadGeneration(str(tiny_llama.path), kv_blocks=80, threads=0))
+    commands = [Generate(number, prompt_of(2000, seed=number), GREEDY) for number in range(5)]
+
+    first = first_steps(host, [(0, command) for command in commands])
+
+    assert max(first.values()) <= 60  # 5 prompts of 8 steps, and the answers between them

@@ -59,6 +59,8 @@ class _Request:
     """Tokens of the prompt that the library has worked off, or works on."""
     due: int = 0
     """Those of them that it had to compute when it was last given some."""
+    turn: int = 0
+    """Of long prompts the lowest is next."""
     feeding: bool = False
     """What the library has is a piece of a long prompt, and no answer comes of it."""
     priming: bool = False
@@ -85,7 +87,8 @@ class GenerationHost:
         self._library_ids = itertools.count()
         self._live: dict[int, _Request] = {}
         self._long: dict[int, _Request] = {}
-        """Of which the library has nothing now; the next piece is of the first."""
+        """Of which the library has nothing now."""
+        self._turn = 0
         self._waiting: dict[int, _Request] = {}
         self._failures: list[Failed] = []
         self._load()
@@ -168,6 +171,7 @@ class GenerationHost:
     def _begin(self, request: _Request) -> None:
         request.cached_tokens = request.fed = self._prefixes.count_cached(request.prompt)
         if len(request.prompt) - request.fed > _BATCH_TOKENS:
+            request.turn = self._turn
             self._long[request.id] = request
         else:
             self._submit(request)
@@ -178,7 +182,7 @@ class GenerationHost:
             room = _BATCH_TOKENS - sum(
                 1 if request.answer else request.due for request in self._live.values()
             )
-            request = self._long.pop(next(iter(self._long)))
+            request = self._long.pop(self._next_long())
             known = self._prefixes.count_cached(request.prompt)  # others may have the same beginning
             if not request.fed:
                 request.cached_tokens = known
@@ -192,6 +196,23 @@ class GenerationHost:
                 request.due = piece
                 request.feeding = True
                 self._start(request, request.prompt[: request.fed], _PRIMING)
+
+    def _next_long(self) -> int:
+        """Whose turn it is, of those that came first and together take no more than half of the cache.
+
+        If all had turns and did not fit, each piece would push the beginning of the next prompt out.
+        """
+        room = self._capacity // 2
+        taking_turns: list[_Request] = []
+        for request_id in sorted(self._long):
+            request = self._long[request_id]
+            room -= len(request.prompt)
+            if room < 0 and taking_turns:
+                break
+            taking_turns.append(request)
+        chosen = min(taking_turns, key=lambda request: request.turn)
+        self._turn = chosen.turn
+        return chosen.id
 
     def _submit(self, request: _Request) -> None:
         """Give the library the whole prompt."""
@@ -266,9 +287,10 @@ class GenerationHost:
         return collected
 
     def _fed(self, request: _Request) -> None:
-        """A piece of it is in the cache; the next one is after those of the others."""
+        """A piece of it is in the cache; the next one comes after those of the others."""
         request.feeding = False
         request.handle = None  # as long as there is one, a step that failed cannot be cleaned up
+        request.turn += 1
         self._prefixes.add(request.prompt[: request.fed])
         self._long[request.id] = self._live.pop(request.id)
 
