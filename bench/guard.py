@@ -1,8 +1,8 @@
 """`make bench-guard`: how many instructions fixed work takes, beside what it took before.
 
-Times on a busy machine say little; instructions, counted by valgrind's callgrind, are the same within a
-thousandth whatever else runs. More than the tolerance above the reference of `bench/guard.json` fails;
-`--keep` writes the reference anew. Takes some minutes.
+Times on a busy machine say little; instructions, counted by valgrind's callgrind, hardly change with what
+else runs. More than the tolerance above the reference of `bench/guard.json` fails; `--keep` writes the
+reference anew. Takes some minutes.
 """
 
 import argparse
@@ -20,8 +20,8 @@ from typing import Final
 from bench.fixed_work import CHUNKS, REQUESTS, STREAMS
 
 REFERENCE: Final = Path(__file__).with_name("guard.json")
-TOLERANCE: Final = 0.03
-"""Two runs of the same differ by a thousandth."""
+TOLERANCE: Final = 0.05
+"""Two runs of the same differ by up to a fiftieth: what is read anew every few seconds falls differently."""
 PARTS: Final = {"start": 1, "request": REQUESTS, "streamed chunk": STREAMS * CHUNKS}
 """In the order of `bench.fixed_work`, with what each counts."""
 

@@ -17,6 +17,7 @@ from tramontane.engines.openvino.graph.zeros import save_zeros
 from tramontane.weights.artifact import GRAPH
 
 _PROMPT: Final = np.zeros((1, 1), np.int64)
+_ANY_GRAMMAR: Final = 'root ::= "a"'
 _ERROR: Final = "EBNF"
 """Begins what the library says of a grammar; what it says before that is of its own source."""
 
@@ -32,6 +33,7 @@ class GrammarReader:
             self._pipeline = genai.ContinuousBatchingPipeline(
                 folder, tokenizer, scheduler, "CPU", INFERENCE_NUM_THREADS=1
             )
+        self.read(_ANY_GRAMMAR)  # the first reading sorts the vocabulary, which takes a quarter of a second
 
     def read(self, grammar: str) -> str | None:
         """Read `grammar`, and say what is wrong with it, if something is.
