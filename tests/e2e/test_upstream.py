@@ -7,7 +7,6 @@ import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 from mistralai.client import Mistral
 from openai import OpenAI
@@ -101,23 +100,10 @@ def gateway(server, replicas, tmp_path_factory):
     config.write_text(CONFIG.format(real=server.base_url, first=first.base_url, second=second.base_url))
     options = ("--config", str(config))
     environment = {"KEY_OF_THE_UPSTREAM": KEY}
-    with running_server(
-        folder, tmp_path_factory.mktemp("none"), *options, env=environment, wait=False
-    ) as gateway:
+    # Ready, although one of its models is dead: that is not its fault, and others are well.
+    with running_server(folder, tmp_path_factory.mktemp("none"), *options, env=environment) as gateway:
         gateway.data_dir = folder
-        _wait_live(gateway)
         yield gateway
-
-
-def _wait_live(gateway):
-    """Not ready: one of its models is dead."""
-    deadline = threading.Event()
-    for _ in range(PATIENCE * 10):
-        with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(f"{gateway.base_url}/health/live", trust_env=False).status_code == 200:
-                return
-        deadline.wait(0.1)
-    raise TimeoutError(gateway.said())
 
 
 @pytest.fixture
@@ -138,12 +124,14 @@ def ask(gateway, model, text="Hi", **fields):
         return client.post("/v1/chat/completions", json=body)
 
 
-def ledger(gateway):
+def ledger(gateway, asked):
+    """The rows of requests for a model. Those of errors may come a little later than the error."""
     with contextlib.closing(
         sqlite3.connect(f"file:{gateway.data_dir / 'tramontane.db'}?mode=ro", uri=True)
     ) as database:
         return database.execute(
-            "SELECT model_asked, model_served, status, completion_tokens FROM ledger ORDER BY rowid"
+            "SELECT model_served, status, completion_tokens FROM ledger WHERE model_asked = ? ORDER BY rowid",
+            [asked],
         ).fetchall()
 
 
@@ -268,7 +256,6 @@ class TestAnotherTramontane:
 
 class TestSpilling:
     def test_a_full_model_hands_over_to_the_next(self, gateway):
-        before = len(ledger(gateway))
         with ThreadPoolExecutor(6) as threads:
             answers = list(threads.map(lambda number: ask(gateway, "narrow", f"Hi {number}"), range(6)))
 
@@ -276,9 +263,9 @@ class TestSpilling:
         served = [answer.headers["x-tramontane-model"] for answer in answers]
         assert set(served) == {"narrow", "pool"}
         assert {answer.json()["model"] for answer in answers} == {"narrow"}
-        rows = ledger(gateway)[before:]
-        assert sorted(row[1] for row in rows) == sorted(served)
-        assert {(row[0], row[2]) for row in rows} == {("narrow", "ok")}
+        rows = ledger(gateway, "narrow")
+        assert sorted(row[0] for row in rows) == sorted(served)
+        assert {row[1] for row in rows} == {"ok"}
 
     @pytest.mark.parametrize("stream", [False, True])
     def test_a_dead_model_hands_over_to_the_next(self, gateway, stream):
@@ -286,7 +273,7 @@ class TestSpilling:
 
         assert answer.status_code == 200
         assert answer.headers["x-tramontane-model"] == "pool"
-        assert ledger(gateway)[-1][:3] == ("dead", "pool", "ok")
+        assert ledger(gateway, "dead")[-1][:2] == ("pool", "ok")
 
     def test_a_key_that_is_not_known_there_is_our_fault_and_in_our_log(self, gateway):
         answer = ask(gateway, "locked")
@@ -298,7 +285,7 @@ class TestSpilling:
 
 class TestLeaving:
     def test_a_client_that_leaves_ends_the_work_there_and_is_billed_for_what_it_got(self, gateway, replicas):
-        before = len(ledger(gateway))
+        before = len(ledger(gateway, "pool"))
         with (
             gateway.client() as client,
             client.stream(
@@ -314,13 +301,13 @@ class TestLeaving:
             next(response.iter_lines())
 
         for _ in range(PATIENCE * 10):
-            rows = ledger(gateway)[before:]
+            rows = ledger(gateway, "pool")[before:]
             if rows:
                 break
             threading.Event().wait(0.1)
         [row] = rows
-        assert row[:3] == ("pool", "pool", "cancelled")
-        assert 0 < row[3] < 4000
+        assert row[:2] == ("pool", "cancelled")
+        assert 0 < row[2] < 4000
 
 
 class TestAReplicaThatDies:

@@ -112,6 +112,8 @@ class StandIn:
             await asyncio.gather(watching, answering, return_exceptions=True)
 
     async def _get(self, path, writer):
+        if self.health is None and path.startswith("/health"):
+            await asyncio.sleep(3600)
         match path:
             case "/v1/models":
                 listed = [MODELS[self.kind]] if self.models is None else self.models

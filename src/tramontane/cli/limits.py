@@ -20,6 +20,7 @@ from tramontane.limits.cards import limits_card, limits_cards
 from tramontane.limits.entities import WorkspaceLimits
 from tramontane.limits.figures import NO_OVERRIDE, Changes, Figure
 from tramontane.models.repository import all_added
+from tramontane.models.servers import upstream_profile
 from tramontane.schemas.admin.limits import MOST_COUNTED, LimitFigures
 from tramontane.settings import ModelSettings, Settings, named_models
 from tramontane.storage.database import Database
@@ -192,6 +193,9 @@ def _profiles(model: ModelSettings) -> Iterator[ModelProfile]:
     """Of a model and its adapters. How long their contexts are does not matter here."""
     if model.engine == "fake":
         yield fake_profile(model, 0)
+        return
+    if model.engine == "upstream":
+        yield upstream_profile(model)
         return
     definition = define_model(model)
     yield definition.profile(0, model.aliases)

@@ -1,6 +1,7 @@
 """What the settings of a model say of the servers that have it."""
 
-from tramontane.catalog.hosted import Task, find_hosted
+from tramontane.catalog.hosted import Task, find_hosted, hosted_ids
+from tramontane.catalog.profile import Capabilities, ModelProfile
 from tramontane.errors import ConfigurationError
 from tramontane.settings import ModelSettings, UpstreamSettings
 
@@ -43,3 +44,29 @@ def speaks_tokens(model: ModelSettings) -> bool:
             f'the hub that has it (model = "organisation/name").'
         )
     return is_driven and task_of(model) == "generate"
+
+
+def upstream_profile(model: ModelSettings) -> ModelProfile:
+    """The model as far as its settings alone say what it is.
+
+    Its name there is not its own here: another model may stand in for that, with this one behind it for the
+    requests that are too many.
+
+    Raises:
+        ConfigurationError: its settings do not go together.
+    """
+    upstream, name = servers_of(model), name_there(model)
+    assert model.id is not None
+    count = len(upstream.urls)
+    places = "another server" if count == 1 else f"{count} other servers"
+    aliases = hosted_ids(task_of(model)) if model.aliases is None else model.aliases
+    return ModelProfile(
+        id=model.id,
+        description=f"{name} on {places}, asked from here.",
+        capabilities=Capabilities(),
+        max_context_length=0,
+        aliases=tuple(alias for alias in dict.fromkeys(aliases) if alias != model.id),
+        yields=model.aliases is None,
+        owned_by="mistralai" if find_hosted(name) else "tramontane",
+        listed_as=name,
+    )

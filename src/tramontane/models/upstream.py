@@ -1,9 +1,10 @@
 """Models that other servers have, of the settings of their pool and of what the servers say."""
 
 import logging
+from dataclasses import replace
 from typing import Final
 
-from tramontane.catalog.hosted import HostedModel, find_hosted, hosted_ids
+from tramontane.catalog.hosted import HostedModel, find_hosted
 from tramontane.catalog.profile import Capabilities, ModelProfile
 from tramontane.core.clock import SystemClock
 from tramontane.core.prompt import Modality
@@ -18,7 +19,7 @@ from tramontane.engines.upstream.options import PoolOptions, Timeouts
 from tramontane.engines.upstream.token_streams import token_stream
 from tramontane.models.loaded import GenerationModel, LoadedModel, RemoteEmbeddingModel, RemoteModel
 from tramontane.models.loader import Traits, traits_of
-from tramontane.models.servers import name_there, servers_of, task_of
+from tramontane.models.servers import name_there, servers_of, task_of, upstream_profile
 from tramontane.prompts.of_artifact import prompts_of
 from tramontane.scheduling.admission import Admission
 from tramontane.schemas.chat import ReasoningEffort
@@ -115,23 +116,14 @@ class UpstreamLoader:
         temperature = facts.default_temperature if facts else None
         if temperature is None and hosted is not None and self._known is not Dialect.MISTRAL:
             temperature = hosted.default_temperature
-        assert model.id is not None
-        # The name that it has there is not its own here: another model may stand in for it, with this one
-        # behind it for the requests that are too many.
-        aliases = hosted_ids(task_of(model)) if model.aliases is None else model.aliases
-        return ModelProfile(
-            id=model.id,
-            description=f"{self._name} on {_places(len(upstream.urls))}, asked from here.",
+        return replace(
+            upstream_profile(model),
             capabilities=Capabilities(
                 completion_chat=is_driven or "completion_chat" in has,
                 completion_fim=is_driven or "completion_fim" in has,
             ),
             max_context_length=next(filter(None, lengths), UNKNOWN_CONTEXT_LENGTH),
             default_temperature=temperature,
-            aliases=tuple(alias for alias in dict.fromkeys(aliases) if alias != model.id),
-            yields=model.aliases is None,
-            owned_by="mistralai" if hosted else "tramontane",
-            listed_as=self._name,
         )
 
 
@@ -184,7 +176,3 @@ def _capabilities(
     has = frozenset[str](hosted.capabilities)
     is_mistral = upstream.dialect == "mistral" or (facts is not None and facts.dialect is Dialect.MISTRAL)
     return has if is_mistral else has - {"completion_fim"}
-
-
-def _places(count: int) -> str:
-    return "another server" if count == 1 else f"{count} other servers"

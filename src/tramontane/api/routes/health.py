@@ -19,7 +19,8 @@ async def live() -> Response:
 async def ready(services: ServicesDep) -> Response:
     """200 only when every model that is in memory would answer now; else 503 with what is said of the others.
 
-    A model that is not in memory is no reason: it is loaded when it is asked for. 503 too as soon as the
+    A model that is not in memory is no reason: it is loaded when it is asked for. Nor is one of other
+    servers: no other gateway would reach them either, and the other models are here. 503 too as soon as the
     server was told to stop, so that balancers send nobody any more.
     """
     if services.lifecycle.is_stopping:
@@ -34,7 +35,7 @@ async def _not_ready(services: Services) -> dict[str, str]:
     missing = {}
     for model in services.catalog:
         try:
-            if model.loaded is not None:
+            if model.loaded is not None and model.settings.engine != "upstream":
                 await model.loaded.engine.check_health()
         except EngineUnavailableError as error:
             missing[model.profile.id] = error.message

@@ -13,7 +13,7 @@ import aiohttp
 import orjson
 
 import tramontane
-from tramontane.engines.upstream.failures import ReplicaError
+from tramontane.engines.upstream.failures import ReplicaError, SilentError
 from tramontane.engines.upstream.options import Timeouts
 from tramontane.engines.upstream.refusals import refusal
 from tramontane.engines.upstream.sse import EventReader
@@ -58,7 +58,8 @@ class UpstreamClient:
         """Status and JSON of a short answer; None for what is no JSON.
 
         Raises:
-            ReplicaError: nothing came in time.
+            SilentError: nothing came in time.
+            ReplicaError: it cannot be reached.
         """
         try:
             async with (
@@ -66,6 +67,8 @@ class UpstreamClient:
                 self._opened.get(url, allow_redirects=False) as response,
             ):
                 body = await _read(response, MAX_ANSWER_BYTES)
+        except TimeoutError as error:
+            raise SilentError(_words(error)) from error
         except _FAULTS as error:
             raise ReplicaError(_words(error)) from error
         try:
@@ -98,6 +101,7 @@ class UpstreamClient:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeouts.first_token
+        seen = 0
         async with self._posted(url, body) as response:
             reader, content = EventReader(), response.content
             while True:
@@ -109,7 +113,8 @@ class UpstreamClient:
                     yield event
                 if content.at_eof():
                     break
-                if events:
+                seen += len(events)
+                if events and seen > 1:  # the first one may do no more than name the role
                     deadline = loop.time() + self._timeouts.between_tokens
             for event in reader.end():
                 if event != _DONE:

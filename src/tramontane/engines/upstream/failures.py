@@ -13,6 +13,10 @@ class ReplicaError(Exception):
         return EngineError() if has_begun else EngineUnavailableError()
 
 
+class SilentError(ReplicaError):
+    """It took too long."""
+
+
 class BusyError(ReplicaError):
     """It has too much to do. `retry_after` is in seconds."""
 

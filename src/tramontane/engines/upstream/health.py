@@ -8,7 +8,7 @@ from typing import Final
 
 from tramontane.engines.upstream.client import UpstreamClient
 from tramontane.engines.upstream.facts import root_of
-from tramontane.engines.upstream.failures import ReplicaError
+from tramontane.engines.upstream.failures import ReplicaError, SilentError
 from tramontane.engines.upstream.pool import Pool
 from tramontane.engines.upstream.replica import Replica
 
@@ -40,6 +40,8 @@ class HealthMonitor:
         self._interval = interval
         self._then = then
         self._paths: dict[Replica, str] = {}
+        self._silent: set[Replica] = set()
+        """Those that were silent at the last look."""
         self._task: asyncio.Task[None] | None = None
 
     async def check(self) -> None:
@@ -67,8 +69,14 @@ class HealthMonitor:
                 logger.exception("The health of upstream servers cannot be asked")
 
     async def _check(self, replica: Replica) -> None:
+        was_silent = replica in self._silent
+        self._silent.discard(replica)
         try:
             problem = await self._problem(replica)
+        except SilentError as error:
+            # Once is no reason: it may have much to do, and be well.
+            self._silent.add(replica)
+            problem = str(error) if was_silent else replica.problem
         except ReplicaError as error:
             problem = str(error)
         if problem and not replica.problem:

@@ -331,3 +331,31 @@ async def test_closing_the_engine_ends_what_runs(servers, pool):
             pass
     with pytest.raises(EngineUnavailableError):
         await complete(engine)
+
+
+async def test_a_server_that_is_silent_once_when_asked_for_its_health_is_not_given_up(
+    servers, pool, monkeypatch
+):
+    monkeypatch.setattr("tramontane.engines.upstream.health._SECONDS", 0.05)
+    server = await servers(says(*hello("Hel", "lo")))
+    engine = await pool(server, health_interval=3600)
+    server.health = None  # says nothing
+
+    await engine._connection._monitor.check()
+    assert await complete(engine) == HELLO
+
+    await engine._connection._monitor.check()
+    with pytest.raises(EngineUnavailableError):
+        await complete(engine)
+
+    server.health = 200
+    await engine._connection._monitor.check()
+    assert await complete(engine) == HELLO
+
+
+async def test_a_role_at_once_and_a_word_much_later_is_a_long_prompt(servers, pool):
+    role, *rest = hello("Hel", "lo")
+    server = await servers(says(role, 0.4, *rest))
+    engine = await pool(server, timeouts=Timeouts(first_token=5, between_tokens=0.2))
+
+    assert await complete(engine) == HELLO
