@@ -10,10 +10,11 @@ from tests.support.mistral_model import ANSWER, CALL, CHAT, GAP, RESULT, THOUGHT
 from tests.support.server import running_server
 
 PYTHON = os.environ.get("VLLM_PYTHON")
+if PYTHON is None:
+    pytest.skip("make test-vllm puts a vLLM in place", allow_module_level=True)
 pytestmark = [
     pytest.mark.vllm,
     pytest.mark.timeout(900),
-    pytest.mark.skipif(PYTHON is None, reason="make test-vllm puts a vLLM in place"),
 ]
 
 TOOL = function(CALL[0], a={"type": "integer"})

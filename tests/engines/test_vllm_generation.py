@@ -38,10 +38,11 @@ def group_of(leader: int) -> list[int]:
 
 
 PYTHON = os.environ.get("VLLM_PYTHON")
+if PYTHON is None:
+    pytest.skip("make test-vllm puts a vLLM in place", allow_module_level=True)
 pytestmark = [
     pytest.mark.vllm,
     pytest.mark.timeout(900),
-    pytest.mark.skipif(PYTHON is None, reason="make test-vllm puts a vLLM in place"),
 ]
 
 BLOCK_TOKENS = 32
