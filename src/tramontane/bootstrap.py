@@ -137,16 +137,28 @@ def prepare_models(
     named = [model for model in named_models(settings) if has_files(model)]
     if not named:
         return []
-    store = model_store(settings, progress.fetching, ask, to_run=True)
+    stores = {
+        model.engine: model_store(settings, progress.fetching, ask, to_run=_runs_here(model))
+        for model in named
+    }
     # All names first: a typing error in the second must not wait for the download of the first.
     definitions = [defined(model) for model in named]
-    paths = [store.fetch(definition.source) for definition in definitions]
-    preparation = Preparation(store, settings.cache_dir, progress)
+    paths = [
+        stores[model.engine].fetch(definition.source)
+        for model, definition in zip(named, definitions, strict=True)
+    ]
     return [
         prepared
         for model, definition, path in zip(named, definitions, paths, strict=True)
-        for prepared in preparation.prepare(model, definition, path)
+        for prepared in Preparation(stores[model.engine], settings.cache_dir, progress).prepare(
+            model, definition, path
+        )
     ]
+
+
+def _runs_here(model: ModelSettings) -> bool:
+    """Whether the memory and the processor of this machine are to be asked; vLLM knows its GPUs itself."""
+    return model.engine != "vllm"
 
 
 @asynccontextmanager
@@ -269,7 +281,7 @@ def _prepare_added(
 ) -> Sequence[PreparedModel]:
     """What a job does in its thread."""
     accepted = settings.model_copy(update={"accept_licence": settings.accept_licence or accepts_licence})
-    store = model_store(accepted, job.fetching, to_run=True)
+    store = model_store(accepted, job.fetching, to_run=_runs_here(model))
     return Preparation(store, settings.cache_dir, job, job.is_cancelled.is_set).fetch(model)
 
 
