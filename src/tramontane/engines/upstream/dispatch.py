@@ -8,7 +8,7 @@ from typing import TypeVar
 from tramontane.engines.upstream.failures import BusyError, MisconfiguredError, ReplicaError
 from tramontane.engines.upstream.pool import Pool
 from tramontane.engines.upstream.replica import Replica
-from tramontane.errors import EngineUnavailableError
+from tramontane.errors import CapacityError, EngineUnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ async def dispatch(
     while True:
         try:
             replica = pool.choose(affinity, tried)
-        except EngineUnavailableError:
+        except (CapacityError, EngineUnavailableError):
             if failure is None:
                 raise
             raise failure.api_error(has_begun=False) from failure

@@ -14,7 +14,7 @@ from tramontane.engines.upstream.breaker import CircuitBreaker
 from tramontane.engines.upstream.options import PoolOptions
 from tramontane.engines.upstream.replica import Replica
 from tramontane.engines.upstream.ring import HashRing
-from tramontane.errors import EngineUnavailableError
+from tramontane.errors import CapacityError, EngineUnavailableError
 
 _EXCESS: Final = 1.25
 """How much more than the mean a server may have to do and still be sent its conversations."""
@@ -43,6 +43,7 @@ class Pool:
         """The server for a request that others have failed.
 
         Raises:
+            CapacityError: those that are well have too much to do.
             EngineUnavailableError: there is none; says when there may be one.
         """
         available = [replica for replica in self.replicas if replica.is_available and replica not in tried]
@@ -56,6 +57,9 @@ class Pool:
                     return replica
         return min(available, key=lambda replica: (replica.outstanding, replica.chosen))
 
-    def _unavailable(self) -> EngineUnavailableError:
-        waits = [replica.wait for replica in self.replicas if not replica.problem]
-        return EngineUnavailableError(retry_after=max(1, ceil(min(waits, default=1))))
+    def _unavailable(self) -> CapacityError | EngineUnavailableError:
+        well = [replica for replica in self.replicas if not replica.problem]
+        wait = max(1, ceil(min((replica.wait for replica in well), default=1)))
+        if any(replica.is_busy for replica in well):
+            return CapacityError(wait)
+        return EngineUnavailableError(retry_after=wait)

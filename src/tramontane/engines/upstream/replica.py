@@ -32,6 +32,11 @@ class Replica:
         return max(self.breaker.wait, self._busy_until - self.clock.monotonic(), 0.0)
 
     @property
+    def is_busy(self) -> bool:
+        """It works, but has said that it has too much to do."""
+        return self.breaker.is_closed and self._busy_until > self.clock.monotonic()
+
+    @property
     def is_available(self) -> bool:
         """It may be asked now."""
         return not self.problem and self.wait <= 0

@@ -192,6 +192,9 @@ async def test_when_all_are_busy_the_client_is_told_for_how_long(servers, pool):
     with pytest.raises(CapacityError) as raised:
         await complete(engine)
     assert raised.value.headers["retry-after"] == "7"
+    with pytest.raises(CapacityError) as raised:  # and so is the next one, whom nobody asks
+        await complete(engine)
+    assert raised.value.headers["retry-after"] == "7"
     with pytest.raises(EngineUnavailableError):
         await engine.check_health()
 
