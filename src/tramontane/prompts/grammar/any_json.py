@@ -23,8 +23,9 @@ from tramontane.prompts.grammar.expressions import (
 
 MAX_DIGITS: Final = 18
 """Of a number before its point: within 64 bits."""
-MAX_DECIMALS: Final = 17
-"""What it takes to write any double."""
+MAX_DECIMALS: Final = 23
+"""What it takes to write any double: 17 digits, behind as many zeros as JavaScript writes before it turns to
+exponents."""
 
 QUOTE: Final = Text('"')
 RAW_CHARACTER: Final = without(ANY_CHARACTER, Characters(((0, 0x1F),)), characters('"\\'))

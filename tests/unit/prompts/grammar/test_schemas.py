@@ -75,6 +75,11 @@ def test_valid_values_can_be_said(schema_and_value):
     assert grammar_of(schema).accepts(spelled(value))
 
 
+@pytest.mark.parametrize("text", ["0.004999999888241291", "0.0001234567890123456", "1.2345678901234567e-07"])
+def test_a_double_can_be_written_out(text):
+    assert grammar_of({"type": "number"}).accepts(text)
+
+
 def spelled(value):
     """With escapes for characters of the last plane, which stand for control tokens in a grammar."""
     text = json.dumps(value, ensure_ascii=False)
