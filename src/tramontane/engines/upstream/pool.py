@@ -46,7 +46,9 @@ class Pool:
             CapacityError: those that are well have too much to do.
             EngineUnavailableError: there is none; says when there may be one.
         """
-        available = [replica for replica in self.replicas if replica.is_available and replica not in tried]
+        available = [replica for replica in self.replicas if replica.is_available]
+        if tried:
+            available = [replica for replica in available if replica not in tried]
         if not available:
             raise self._unavailable()
         if affinity is not None:

@@ -38,8 +38,12 @@ class Replica:
 
     @property
     def is_available(self) -> bool:
-        """It may be asked now."""
-        return not self.problem and self.wait <= 0
+        """It may be asked now. Looked at for every server of a pool with every request."""
+        if self.problem:
+            return False
+        if self.breaker.is_closed and not self._busy_until:
+            return True  # without a look at the clock, since most are so
+        return self.wait <= 0
 
     @contextmanager
     def working(self) -> Iterator[None]:
