@@ -45,7 +45,7 @@ serve: install ## Start the server (ARGS="--port 9000 …" for options)
 test: $(VENV)/.dev ## Every test: unit, API, engines, real processes with the real built-in models
 	$(BIN)/python -m pytest $(ARGS)
 
-test-unit: $(VENV)/.dev ## The tests that need no model, database, browser or process of their own, in a minute
+test-unit: $(VENV)/.dev ## The tests that need no model, database, browser or process of their own, in two minutes
 	$(BIN)/python -m pytest -m "not (engine or e2e or process or storage)" $(ARGS)
 
 fuzz: $(VENV)/.dev ## Hostile input for about ten minutes, another one each time (FUZZ_EXAMPLES=1000)
