@@ -27,9 +27,10 @@ import httpx
 import uvloop
 
 from bench.document import write_part
-from bench.load import Ask, Load, held, press
+from bench.load import Ask, held, press
 from bench.server_page import render
-from bench.servers import Server, cpu_seconds, free_port, resident_megabytes, running, tramontane
+from bench.servers import Server, free_port, resident_megabytes, running, tramontane
+from bench.side import Side
 from bench.stub import words
 
 ADMIN_KEY: Final = "bench-admin-key-of-the-operator"
@@ -45,17 +46,6 @@ wrk.body = [[{body}]]
 wrk.headers["Content-Type"] = "application/json"
 wrk.headers["Authorization"] = "Bearer {key}"
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One of the servers that are compared."""
-
-    name: str
-    pid: int
-    short: Ask
-    long: Ask
-    """A stream of `FRAMES` words."""
 
 
 @dataclass(slots=True)
@@ -118,25 +108,19 @@ async def measure(rounds: int, seconds: float) -> Report:
 
 
 async def _round(side: Side, figures: Figures, seconds: float) -> None:
-    load, _ = await _pressed(side, side.short, 1, seconds)
+    load, _ = await side.press(side.short, 1, seconds)
     figures.alone_p50.append(load.p50)
     figures.alone_p99.append(load.p99)
-    load, cpu = await _pressed(side, side.short, 16, seconds)
+    load, cpu = await side.press(side.short, 16, seconds)
     figures.beside_p50.append(load.p50)
     figures.beside_p99.append(load.p99)
     figures.requests.append(load.answers / cpu)
     figures.requests_by_the_clock.append(load.rate)
-    load, cpu = await _pressed(side, side.long, 16, seconds)
+    load, cpu = await side.press(side.long, 16, seconds)
     if load.frames < load.answers * FRAMES:
         raise RuntimeError(f"{side.name} left out {load.answers * FRAMES - load.frames} chunks")
     figures.chunks.append(load.frames / cpu)
     figures.chunks_by_the_clock.append(load.frames / load.seconds)
-
-
-async def _pressed(side: Side, ask: Ask, clients: int, seconds: float) -> tuple[Load, float]:
-    before = cpu_seconds(side.pid)
-    load = await press(ask, clients, seconds)
-    return load, cpu_seconds(side.pid) - before
 
 
 @contextlib.asynccontextmanager

@@ -24,7 +24,8 @@ import uvloop
 from bench.document import write_part
 from bench.load import Ask, press
 from bench.page import processor
-from bench.servers import KEY, Server, cpu_seconds, free_port, running, tramontane
+from bench.servers import KEY, Server, free_port, running, tramontane
+from bench.side import Side
 from tramontane import __version__
 
 LONG: Final = 1000
@@ -69,16 +70,6 @@ urls = ["http://127.0.0.1:{long}/v1"]
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """What is measured: its process, and what it is asked."""
-
-    name: str
-    pid: int
-    short: Ask
-    long: Ask
-
-
 @dataclass(slots=True)
 class Figures:
     """A value a round. Rates are for a second of the server's CPU time, latencies are seconds."""
@@ -111,14 +102,12 @@ async def measure(rounds: int, seconds: float) -> dict[str, Figures]:
 
 async def _round(side: Side, figures: Figures, seconds: float) -> None:
     figures.latency.append((await press(side.short, 1, seconds)).p50)
-    before = cpu_seconds(side.pid)
-    load = await press(side.short, 16, seconds)
-    figures.answers.append(load.answers / max(cpu_seconds(side.pid) - before, 1e-3))
-    before = cpu_seconds(side.pid)
-    load = await press(side.long, 16, seconds)
+    load, cpu = await side.press(side.short, 16, seconds)
+    figures.answers.append(load.answers / max(cpu, 1e-3))
+    load, cpu = await side.press(side.long, 16, seconds)
     if load.frames < load.answers * LONG:
         raise RuntimeError(f"{side.name} left out {load.answers * LONG - load.frames} chunks")
-    figures.chunks.append(load.frames / max(cpu_seconds(side.pid) - before, 1e-3))
+    figures.chunks.append(load.frames / max(cpu, 1e-3))
 
 
 @contextlib.asynccontextmanager
