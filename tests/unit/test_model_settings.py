@@ -177,3 +177,22 @@ def test_the_key_of_servers_is_where_the_settings_say(config, monkeypatch, tmp_p
     for line in ('api_key_env = "NOT_THERE"', 'api_key_file = "./none"'):
         with pytest.raises(ConfigurationError, match=line.split()[0]):
             key(line)
+
+
+@pytest.mark.parametrize(
+    ("table", "named"),
+    [
+        ({"engine": "vllm", "quantization": "int8"}, "quantization"),
+        ({"vllm": {"max_model_len": 1024}, "threads": 2}, "threads"),
+        ({"engine": "vllm", "kv_cache_tokens": 4096}, "kv_cache_tokens"),
+        ({"engine": "openvino", "vllm": {"max_model_len": 1024}}, "models.vllm"),
+    ],
+)
+def test_what_an_engine_would_not_look_at_is_refused(table, named):
+    with pytest.raises(ValueError, match=named):
+        ModelSettings(model="organisation/name", **table)
+
+
+def test_a_table_of_vllm_says_which_engine_is_meant():
+    model = ModelSettings(model="organisation/name", vllm={"max_model_len": 1024}, slots=8)
+    assert (model.engine, model.slots) == ("vllm", 8)

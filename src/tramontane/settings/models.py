@@ -134,6 +134,18 @@ class ModelSettings(ModelDefaults):
         return aliases
 
     @model_validator(mode="after")
+    def _tells_its_engine(self) -> "ModelSettings":
+        """What the engine would not look at is refused, not ignored."""
+        if self.vllm and self.engine != "vllm":
+            raise ValueError(f'must not have a table [models.vllm] with engine = "{self.engine}"')
+        idle = self.model_fields_set & {"quantization", "kv_cache_tokens", "threads"}
+        if self.engine == "vllm" and idle:
+            raise ValueError(
+                f"must not have {min(idle)} with the engine vllm: vLLM's own settings go into [models.vllm]"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _names_something(self) -> "ModelSettings":
         if (self.engine == "upstream") is not (self.upstream is not None):
             raise ValueError('must have engine = "upstream" and a table [models.upstream], or neither')
